@@ -1,1 +1,14 @@
-export {}
+/**
+ * Batch-first UDP sockets for Effect, and a deterministic simulated network to test with.
+ *
+ * @since 0.1.0
+ */
+export * as Address from "./Address.js"
+export type { SocketAddress } from "./Address.js"
+export { AddressTable, TRANSIENT_ADDRESSES } from "./AddressTable.js"
+export { ReceiveBatch, SendBatch } from "./DatagramBatch.js"
+export * as EventLoop from "./EventLoop.js"
+export { UdpSocket } from "./UdpSocket.js"
+export { UdpSocketError, type UdpSocketReason } from "./UdpSocketError.js"
+export type { UdpSocketOptions } from "./UdpSocketOptions.js"
+export type { UdpSocketShape, UdpSocketStats } from "./UdpSocketShape.js"

@@ -1,0 +1,59 @@
+/**
+ * How a UDP socket is asked for.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Options of every kind of socket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UdpSocketOptions {
+  /** The IP literal to bind. Default `127.0.0.1`. */
+  readonly host?: string
+  /** The port to bind; 0, the default, lets the system choose. */
+  readonly port?: number
+  /** The kernel's receive buffer to ask for, in bytes. Default 4 MiB; `granted` tells what the system gave. */
+  readonly receiveBufferBytes?: number
+  /** The kernel's send buffer to ask for, in bytes. Default 4 MiB; `granted` tells what the system gave. */
+  readonly sendBufferBytes?: number
+  /** How many datagrams the handler gets at most before the event loop turns. Default 512. */
+  readonly turnBudget?: number
+  /** Longer datagrams are handed over cut and flagged (see `ReceiveBatch`). Default 2,048 bytes. */
+  readonly maxDatagramBytes?: number
+  /** How many bytes may wait while the system takes no more. Default 1 MiB. */
+  readonly sendQueueBytes?: number
+  /** Which datagrams are dropped when that is full. Default `drop-oldest`: fresh data is worth more. */
+  readonly sendQueuePolicy?: "drop-newest" | "drop-oldest"
+  /** An IPv6 socket on `::` takes no IPv4 datagrams. Default false. */
+  readonly ipv6Only?: boolean
+}
+
+/**
+ * The options with every default in its place.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ResolvedOptions = Required<UdpSocketOptions>
+
+/**
+ * Fills in the defaults. Numbers that make no sense are brought into range: `turnBudget` is at least 1,
+ * `maxDatagramBytes` from 64 to 65,535.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const resolve = (options: UdpSocketOptions = {}): ResolvedOptions => ({
+  host: options.host ?? "127.0.0.1",
+  port: options.port ?? 0,
+  receiveBufferBytes: options.receiveBufferBytes ?? 4 * 1024 * 1024,
+  sendBufferBytes: options.sendBufferBytes ?? 4 * 1024 * 1024,
+  turnBudget: Math.max(1, Math.floor(options.turnBudget ?? 512)),
+  maxDatagramBytes: Math.min(65_535, Math.max(64, Math.floor(options.maxDatagramBytes ?? 2_048))),
+  sendQueueBytes: Math.max(0, options.sendQueueBytes ?? 1024 * 1024),
+  sendQueuePolicy: options.sendQueuePolicy ?? "drop-oldest",
+  ipv6Only: options.ipv6Only ?? false
+})
