@@ -1,0 +1,102 @@
+/**
+ * `npm run check`: everything that can be said about the repository without running its tests.
+ */
+import { basename } from "node:path"
+import { parseArgs } from "node:util"
+import { run } from "./internal/run.js"
+import { packages } from "./internal/workspace.js"
+
+interface Step {
+  readonly name: string
+  readonly what: string
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+}
+
+// An empty package uses none of its dependencies yet.
+const filled = [".", ...packages.filter((it) => !it.empty).map((it) => `./packages/${basename(it.folder)}`)]
+
+const steps: ReadonlyArray<Step> = [
+  { name: "types", what: "tsc -b over every package and the scripts", command: "tsc", args: ["-b"] },
+  {
+    name: "effect",
+    what: "Effect diagnostics: floating effects, missing services and errors",
+    command: "effect-language-service",
+    args: [
+      "diagnostics",
+      "--project",
+      "tsconfig.json",
+      "--strict",
+      "--severity",
+      "error,warning",
+      "--format",
+      "text"
+    ]
+  },
+  {
+    name: "lint",
+    what: "oxlint: correctness, import direction, cycles",
+    command: "oxlint",
+    args: ["--deny-warnings", "--report-unused-disable-directives"]
+  },
+  { name: "format", what: "dprint; `npm run format` mends it", command: "dprint", args: ["check"] },
+  {
+    name: "unused",
+    what: "knip: unused files, exports and dependencies",
+    command: "knip",
+    args: ["--no-progress", "--no-config-hints", ...filled.flatMap((folder) => ["--workspace", folder])]
+  },
+  { name: "build", what: "the dist folder of every public package", command: "tsx", args: ["scripts/build.ts"] },
+  {
+    name: "pack",
+    what: "what would be published: contents, publint, attw, and a program that uses it",
+    command: "tsx",
+    args: ["scripts/pack.ts"]
+  }
+]
+
+const help = `npm run check [-- --only NAME ...]
+
+Runs every step, shows the output of those that fail, and exits 1 if any did.
+
+Steps:
+${steps.map((step) => `  ${step.name.padEnd(8)}${step.what}`).join("\n")}
+
+Options:
+  --only NAME   run this step alone; may be repeated
+  --help        show this text
+`
+
+const check = async (chosen: ReadonlyArray<Step>): Promise<number> => {
+  let failed = 0
+  for (const step of chosen) {
+    const started = performance.now()
+    const { code, output } = await run(step.command, step.args)
+    const seconds = ((performance.now() - started) / 1000).toFixed(1)
+    console.log(`${step.name.padEnd(8)}${seconds.padStart(6)} s  ${code === 0 ? "ok" : "FAILED"}`)
+    if (code !== 0) {
+      failed++
+      console.log(output.trimEnd().replaceAll(/^/gm, "    "))
+    }
+  }
+  return failed
+}
+
+const main = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: { only: { type: "string", multiple: true }, help: { type: "boolean", short: "h" } }
+  })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  const only = values.only ?? steps.map((step) => step.name)
+  const unknown = only.filter((name) => !steps.some((step) => step.name === name))
+  if (unknown.length > 0) {
+    console.error(`no step is called ${unknown.join(", ")}\n\n${help}`)
+    return 1
+  }
+  return check(steps.filter((step) => only.includes(step.name)))
+}
+
+process.exitCode = (await main()) === 0 ? 0 : 1
