@@ -19,7 +19,10 @@ export interface UdpSocketOptions {
   readonly receiveBufferBytes?: number
   /** The kernel's send buffer to ask for, in bytes. Default 4 MiB; `granted` tells what the system gave. */
   readonly sendBufferBytes?: number
-  /** How many datagrams the handler gets at most before the event loop turns. Default 512. */
+  /**
+   * How many datagrams the handler gets at most before the event loop turns. Default 512; at least 32, which is what
+   * Node itself reads in a turn.
+   */
   readonly turnBudget?: number
   /** Longer datagrams are handed over cut and flagged (see `ReceiveBatch`). Default 2,048 bytes. */
   readonly maxDatagramBytes?: number
@@ -40,7 +43,7 @@ export interface UdpSocketOptions {
 export type ResolvedOptions = Required<UdpSocketOptions>
 
 /**
- * Fills in the defaults. Numbers that make no sense are brought into range: `turnBudget` is at least 1,
+ * Fills in the defaults. Numbers that make no sense are brought into range: `turnBudget` is at least 32,
  * `maxDatagramBytes` from 64 to 65,535.
  *
  * @since 0.1.0
@@ -51,7 +54,7 @@ export const resolve = (options: UdpSocketOptions = {}): ResolvedOptions => ({
   port: options.port ?? 0,
   receiveBufferBytes: options.receiveBufferBytes ?? 4 * 1024 * 1024,
   sendBufferBytes: options.sendBufferBytes ?? 4 * 1024 * 1024,
-  turnBudget: Math.max(1, Math.floor(options.turnBudget ?? 512)),
+  turnBudget: Math.max(32, Math.floor(options.turnBudget ?? 512)),
   maxDatagramBytes: Math.min(65_535, Math.max(64, Math.floor(options.maxDatagramBytes ?? 2_048))),
   sendQueueBytes: Math.max(0, options.sendQueueBytes ?? 1024 * 1024),
   sendQueuePolicy: options.sendQueuePolicy ?? "drop-oldest",
