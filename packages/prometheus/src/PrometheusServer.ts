@@ -1,0 +1,164 @@
+/**
+ * The HTTP side: `GET /metrics` for a Prometheus server to scrape and `GET /healthz` for a supervisor to ask, both with
+ * `HEAD`, on any `HttpServer` of `@effect/platform`.
+ *
+ * Nothing here is authenticated, and metrics tell much about a program. The address is the caller's decision, made in
+ * the `HttpServer` layer: bind to `127.0.0.1` unless the network in front of it is trusted.
+ *
+ * @since 0.1.0
+ */
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import { render } from "./internal/render.js"
+import { contentType, type FormatOptions } from "./Prometheus.js"
+
+/**
+ * Options of the routes. `R` is what the two effects need.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RouteOptions<R = never> extends FormatOptions {
+  /** Where the metrics are; `/metrics` by default. */
+  readonly path?: `/${string}` | undefined
+  /** Where the health check is; `/healthz` by default. */
+  readonly healthPath?: `/${string}` | undefined
+  /**
+   * Run by each request for the health path. Success is healthy; a failure is unhealthy, and its message is shown to
+   * whoever asks. A defect is unhealthy too; it is logged, not shown. By default always healthy.
+   */
+  readonly healthy?: Effect.Effect<unknown, unknown, R> | undefined
+  /** A health check without an answer after this long is unhealthy; 5 seconds by default. */
+  readonly healthTimeout?: Duration.DurationInput | undefined
+  /**
+   * Run before the metrics are read, by each scrape: the place to fold counters kept as plain numbers into metrics. A
+   * defect in it answers 500, so that the scrape counts as failed instead of showing old values as new.
+   */
+  readonly beforeScrape?: Effect.Effect<unknown, never, R> | undefined
+}
+
+const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+
+const plainText = (body: string, status: number) =>
+  HttpServerResponse.text(body, { status, headers, contentType: "text/plain; charset=utf-8" })
+
+const reasonOf = (error: unknown): string => {
+  const fields: { readonly message?: unknown; readonly _tag?: unknown } = typeof error === "object" && error !== null
+    ? error
+    : { message: error }
+  const text = [fields.message, fields._tag].find((part) => typeof part === "string" && part.trim() !== "")
+  return typeof text === "string" ? text.trim().replace(/\s+/g, " ").slice(0, 500) : "unhealthy"
+}
+
+const metricsHandler = <R>(
+  options: RouteOptions<R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
+  const warned = new Set<string>()
+  return Effect.gen(function*() {
+    if (options.beforeScrape !== undefined) yield* options.beforeScrape
+    const { dropped, text } = render(Metric.unsafeSnapshot(), options)
+    for (const sentence of dropped) {
+      if (warned.has(sentence)) continue
+      warned.add(sentence)
+      yield* Effect.logWarning(`Prometheus: ${sentence}`)
+    }
+    return HttpServerResponse.text(text, { headers, contentType })
+  })
+}
+
+const healthHandler = <R>(options: RouteOptions<R>): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
+  const timeout = Duration.decode(options.healthTimeout ?? Duration.seconds(5))
+  // Disconnected, so that a check which refuses interruption still gets its answer in time.
+  return Effect.disconnect(options.healthy ?? Effect.void).pipe(
+    Effect.timeoutFail({ duration: timeout, onTimeout: () => `no answer within ${Duration.format(timeout)}` }),
+    Effect.as(plainText("ok\n", 200)),
+    Effect.catchAllCause((cause) =>
+      Option.match(Cause.failureOption(cause), {
+        onSome: (error) => Effect.succeed(plainText(`${reasonOf(error)}\n`, 503)),
+        onNone: () =>
+          Cause.isInterruptedOnly(cause)
+            ? Effect.succeed(plainText("the health check was interrupted\n", 503))
+            : Effect.as(
+              Effect.logError("Prometheus: the health check died", cause),
+              plainText("the health check died\n", 503)
+            )
+      })
+    )
+  )
+}
+
+const pathsOf = <R>(options: RouteOptions<R>) =>
+  ({
+    metrics: options.path ?? "/metrics",
+    health: options.healthPath ?? "/healthz"
+  }) as const
+
+const withContext = <R>(options: RouteOptions<R>): Effect.Effect<RouteOptions, never, R> =>
+  Effect.map(Effect.context<R>(), (context) => ({
+    ...options,
+    healthy: Effect.mapInputContext(options.healthy ?? Effect.void, (_: Context.Context<never>) => context),
+    beforeScrape: Effect.mapInputContext(options.beforeScrape ?? Effect.void, (_: Context.Context<never>) => context)
+  }))
+
+/**
+ * A router with the two routes, to be combined with an application's own (`HttpRouter.concat`) or served alone.
+ *
+ * - `GET` or `HEAD /metrics`: 200 and {@link contentType}. A metric that cannot be exposed is logged, once.
+ * - `GET` or `HEAD /healthz`: 200 and `ok`, or 503 and one line that says why.
+ *
+ * Both forbid caching and content sniffing. Any other path fails with `RouteNotFound`, which a server answers with 404.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const routes = <R = never>(options: RouteOptions<R> = {}): HttpRouter.HttpRouter<
+  never,
+  HttpRouter.HttpRouter.ExcludeProvided<R>
+> => {
+  const paths = pathsOf(options)
+  return HttpRouter.empty.pipe(
+    HttpRouter.get(paths.metrics, metricsHandler(options)),
+    HttpRouter.get(paths.health, healthHandler(options))
+  )
+}
+
+/**
+ * Adds the two {@link routes} to the router of an application that is built from route layers (`HttpLayerRouter`).
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRoutes = <R = never>(
+  options: RouteOptions<R> = {}
+): Layer.Layer<never, never, HttpLayerRouter.HttpRouter | R> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const paths = pathsOf(options)
+    const provided = yield* withContext(options)
+    const router = yield* HttpLayerRouter.HttpRouter
+    yield* router.add("GET", paths.metrics, metricsHandler(provided))
+    yield* router.add("GET", paths.health, healthHandler(provided))
+  }))
+
+/**
+ * Serves the two {@link routes} and nothing else on the given `HttpServer`, which decides host and port: for programs
+ * that have no other HTTP server. Requests make no trace spans.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerHttp = <R = never>(
+  options: RouteOptions<R> = {}
+): Layer.Layer<never, never, HttpServer.HttpServer | R> =>
+  Layer.unwrapEffect(Effect.map(withContext(options), (provided) => HttpServer.serve(routes(provided)))).pipe(
+    HttpMiddleware.withTracerDisabledWhen(() => true)
+  )
