@@ -8,6 +8,7 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import { randomFillSync } from "node:crypto"
+import { POOL_BYTES, pooled } from "./internal/pool.js"
 
 /**
  * The entropy service. `fill` overwrites every byte of `out`; `uint32` draws a uniform whole number from 0 to 2^32 - 1.
@@ -27,38 +28,6 @@ export interface EntropyShape {
  * @category models
  */
 export type EntropySeed = number | string | Uint8Array
-
-const POOL_BYTES = 4096
-
-// Draws go through a pool, because one call of the generator below costs as much as a few hundred bytes of it. A byte
-// is overwritten in the pool as soon as it is handed out: what was drawn cannot be read back from here.
-const pooled = (refill: (pool: Uint8Array) => void): EntropyShape => {
-  const pool = new Uint8Array(new ArrayBuffer(POOL_BYTES))
-  let next = POOL_BYTES
-  const fill = (out: Uint8Array): void => {
-    let written = 0
-    while (written < out.length) {
-      if (next === POOL_BYTES) {
-        refill(pool)
-        next = 0
-      }
-      const count = Math.min(out.length - written, POOL_BYTES - next)
-      out.set(pool.subarray(next, next + count), written)
-      pool.fill(0, next, next + count)
-      next += count
-      written += count
-    }
-  }
-  const word = new Uint8Array(new ArrayBuffer(4))
-  const view = new DataView(word.buffer)
-  const uint32 = (): number => {
-    fill(word)
-    const value = view.getUint32(0)
-    view.setUint32(0, 0)
-    return value
-  }
-  return { fill, uint32 }
-}
 
 /**
  * The operating system's generator, through `crypto.randomFillSync` in chunks of 4,096 bytes, so that small draws are
