@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process"
 import { delimiter, join } from "node:path"
+import { stripVTControlCharacters } from "node:util"
 import { root } from "./workspace.js"
 
 /** What a finished command left behind. */
@@ -34,5 +35,5 @@ export const run = (command: string, args: ReadonlyArray<string>, cwd: string = 
       output.push(text)
     })
     child.on("error", (error) => resolve({ code: 127, output: `${command}: ${error.message}\n`, stdout: "" }))
-    child.on("close", (code) => resolve({ code: code ?? 1, output: output.join(""), stdout: stdout.join("") }))
+    child.on("close", (code) => resolve({ code: code ?? 1, output: stripVTControlCharacters(output.join("")), stdout: stdout.join("") }))
   })
