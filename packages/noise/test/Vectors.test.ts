@@ -1,5 +1,5 @@
-import { noble, node } from "@intentra/crypto"
 import { assert, describe, it } from "@effect/vitest"
+import { noble, node } from "@intentra/crypto"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { unsafeMake } from "../src/index.js"
@@ -31,7 +31,6 @@ const vectors: ReadonlyArray<Vector> = file !== undefined && existsSync(file)
   : []
 
 if (vectors.length === 0) {
-  // eslint-disable-next-line no-console
   console.log("noise: INTENTRA_VECTORS is not set, its test vectors are skipped")
 }
 

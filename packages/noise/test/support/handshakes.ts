@@ -74,30 +74,38 @@ export const exchange = (both: Pair, until = Infinity): Pair => {
   return both
 }
 
-/** A backend that remembers every array that went through it as a secret. */
+/** A backend that remembers every array of secrets that went through it. */
 export const spying = (): { readonly crypto: CryptoBackend; readonly secrets: Array<Uint8Array> } => {
   const secrets: Array<Uint8Array> = []
-  const keep = <A extends Uint8Array>(bytes: A): A => {
+  const publicKeys: Array<Uint8Array> = []
+  const keep = (bytes: Uint8Array): Uint8Array => {
     secrets.push(bytes)
+    return bytes
+  }
+  const publish = (bytes: Uint8Array): Uint8Array => {
+    publicKeys.push(bytes)
     return bytes
   }
   const crypto: CryptoBackend = {
     ...node,
     aead: { makeKey: (algorithm, key) => node.aead.makeKey(algorithm, keep(key)) },
     x25519: {
-      publicKey: (secretKey) => node.x25519.publicKey(keep(secretKey)),
+      publicKey: (secretKey) => publish(node.x25519.publicKey(keep(secretKey))),
       generate: (fill) => {
         const made = node.x25519.generate(fill)
         keep(made.secretKey)
+        publish(made.publicKey)
         return made
       },
       sharedSecret: (secretKey, publicKey) => keep(node.x25519.sharedSecret(keep(secretKey), publicKey))
     },
-    hkdf: { derive: (algorithm, ikm, salt, info, length) => {
-      keep(ikm)
-      keep(salt)
-      return keep(node.hkdf.derive(algorithm, ikm, salt, info, length))
-    } }
+    hkdf: {
+      derive: (algorithm, ikm, salt, info, length) => {
+        // In psk handshakes ephemeral public keys are mixed in as well.
+        if (!publicKeys.some((publicKey) => constantTimeEqual(publicKey, ikm))) keep(ikm)
+        return keep(node.hkdf.derive(algorithm, ikm, keep(salt), info, length))
+      }
+    }
   }
   return { crypto, secrets }
 }
