@@ -13,7 +13,7 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -103,12 +103,16 @@ const pathsOf = <R>(options: RouteOptions<R>) =>
     health: options.healthPath ?? "/healthz"
   }) as const
 
+// What the request brings, its span above all, wins over what was there when the layer was built.
 const withContext = <R>(options: RouteOptions<R>): Effect.Effect<RouteOptions, never, R> =>
-  Effect.map(Effect.context<R>(), (context) => ({
-    ...options,
-    healthy: Effect.mapInputContext(options.healthy ?? Effect.void, (_: Context.Context<never>) => context),
-    beforeScrape: Effect.mapInputContext(options.beforeScrape ?? Effect.void, (_: Context.Context<never>) => context)
-  }))
+  Effect.map(Effect.context<R>(), (context) => {
+    const merge = (request: Context.Context<never>) => Context.merge(context, request)
+    return {
+      ...options,
+      healthy: Effect.mapInputContext(options.healthy ?? Effect.void, merge),
+      beforeScrape: Effect.mapInputContext(options.beforeScrape ?? Effect.void, merge)
+    }
+  })
 
 /**
  * A router with the two routes, to be combined with an application's own (`HttpRouter.concat`) or served alone.

@@ -162,6 +162,15 @@ describe("PrometheusServer", () => {
     )
   })
 
+  it.live("layerHttp makes no trace spans for its requests", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* get("/healthz")).body, "ok\n")
+    }).pipe(
+      withServer({
+        healthy: Effect.flip(Effect.mapError(Effect.currentSpan, () => "none")).pipe(Effect.mapError(() => "a span"))
+      })
+    ))
+
   class Status extends Context.Tag("test/Status")<Status, { readonly reason: string }>() {}
   const needy = {
     filter: () => false,
