@@ -4,8 +4,12 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as dgram from "./internal/dgram.js"
+import { Network } from "./Network.js"
 import type { UdpSocketError } from "./UdpSocketError.js"
 import type { UdpSocketOptions } from "./UdpSocketOptions.js"
 import type { UdpSocketShape } from "./UdpSocketShape.js"
@@ -30,5 +34,30 @@ export class UdpSocket extends Context.Tag("@intentra/udp/UdpSocket")<UdpSocket,
    */
   static layerDgram(options?: UdpSocketOptions): Layer.Layer<UdpSocket, UdpSocketError> {
     return Layer.scoped(UdpSocket, dgram.make(options))
+  }
+
+  /**
+   * A socket of the simulated network: binding one makes the host. Port 0 takes the next one from 49,152 on.
+   *
+   * @since 0.1.0
+   */
+  static layerSimulated(options?: UdpSocketOptions): Layer.Layer<UdpSocket, UdpSocketError, Network> {
+    return Layer.scoped(UdpSocket, Effect.flatMap(Network, (network) => network.bind(options)))
+  }
+
+  /**
+   * The fastest socket that this machine has. The config value `INTENTRA_UDP` (`dgram` or `batch`) forces one; where
+   * that one is not available, a line is logged and the portable one is used.
+   *
+   * @since 0.1.0
+   */
+  static layerBest(options?: UdpSocketOptions): Layer.Layer<UdpSocket, UdpSocketError | ConfigError.ConfigError> {
+    const forced = Config.withDefault(Config.literal("dgram", "batch", "auto")("INTENTRA_UDP"), "auto")
+    return Layer.unwrapEffect(Effect.gen(function*() {
+      if ((yield* forced) === "batch") {
+        yield* Effect.logWarning("INTENTRA_UDP=batch: batched UDP is not available here, using node:dgram")
+      }
+      return UdpSocket.layerDgram(options)
+    }))
   }
 }
