@@ -18,6 +18,9 @@ export default defineConfig({
   root,
   test: {
     globalSetup: [join(root, "scripts/vitest/globalSetup.ts")],
+    // Laws are checked over many cases, at times on a busy machine: a hang is what this is for.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     setupFiles: [join(root, "scripts/vitest/setup.ts")],
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: readdirSync(packages)

@@ -11,6 +11,8 @@ interface Step {
   readonly what: string
   readonly command: string
   readonly args: ReadonlyArray<string>
+  /** A step without which this one says nothing. */
+  readonly needs?: string
 }
 
 // An empty package uses none of its dependencies yet.
@@ -39,7 +41,7 @@ const steps: ReadonlyArray<Step> = [
     command: "oxlint",
     args: ["--deny-warnings", "--report-unused-disable-directives"]
   },
-  { name: "format", what: "dprint; `npm run format` mends it", command: "dprint", args: ["check"] },
+  { name: "format", what: "dprint; `npm run format` mends it", command: "dprint", args: ["check", "--list-different"] },
   {
     name: "unused",
     what: "knip: unused files, exports and dependencies",
@@ -51,7 +53,8 @@ const steps: ReadonlyArray<Step> = [
     name: "pack",
     what: "what would be published: contents, publint, attw, and a program that uses it",
     command: "tsx",
-    args: ["scripts/pack.ts"]
+    args: ["scripts/pack.ts"],
+    needs: "build"
   }
 ]
 
@@ -67,36 +70,41 @@ Options:
   --help        show this text
 `
 
-const check = async (chosen: ReadonlyArray<Step>): Promise<number> => {
-  let failed = 0
+const report = (step: Step, milliseconds: number, verdict: string): void =>
+  console.log(`${step.name.padEnd(8)}${(milliseconds / 1000).toFixed(1).padStart(6)} s  ${verdict}`)
+
+const check = async (chosen: ReadonlyArray<Step>): Promise<boolean> => {
+  const failed = new Set<string>()
   for (const step of chosen) {
+    if (step.needs !== undefined && failed.has(step.needs)) {
+      report(step, 0, `skipped: it needs ${step.needs}`)
+      continue
+    }
     const started = performance.now()
     const { code, output } = await run(step.command, step.args)
-    const seconds = ((performance.now() - started) / 1000).toFixed(1)
-    console.log(`${step.name.padEnd(8)}${seconds.padStart(6)} s  ${code === 0 ? "ok" : "FAILED"}`)
-    if (code !== 0) {
-      failed++
-      console.log(output.trimEnd().replaceAll(/^/gm, "    "))
-    }
+    report(step, performance.now() - started, code === 0 ? "ok" : "FAILED")
+    if (code === 0) continue
+    failed.add(step.name)
+    console.log(output.trimEnd().replaceAll(/^/gm, "    "))
   }
-  return failed
+  return failed.size === 0
 }
 
-const main = async (): Promise<number> => {
+const main = async (): Promise<boolean> => {
   const { values } = parseArgs({
     options: { only: { type: "string", multiple: true }, help: { type: "boolean", short: "h" } }
   })
   if (values.help) {
     console.log(help)
-    return 0
+    return true
   }
   const only = values.only ?? steps.map((step) => step.name)
   const unknown = only.filter((name) => !steps.some((step) => step.name === name))
   if (unknown.length > 0) {
     console.error(`no step is called ${unknown.join(", ")}\n\n${help}`)
-    return 1
+    return false
   }
   return check(steps.filter((step) => only.includes(step.name)))
 }
 
-process.exitCode = (await main()) === 0 ? 0 : 1
+process.exitCode = (await main()) ? 0 : 1

@@ -35,5 +35,8 @@ export const run = (command: string, args: ReadonlyArray<string>, cwd: string = 
       output.push(text)
     })
     child.on("error", (error) => resolve({ code: 127, output: `${command}: ${error.message}\n`, stdout: "" }))
-    child.on("close", (code) => resolve({ code: code ?? 1, output: stripVTControlCharacters(output.join("")), stdout: stdout.join("") }))
+    child.on(
+      "close",
+      (code) => resolve({ code: code ?? 1, output: stripVTControlCharacters(output.join("")), stdout: stdout.join("") })
+    )
   })
