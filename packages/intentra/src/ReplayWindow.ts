@@ -1,0 +1,144 @@
+/**
+ * Replay protection for one receiving key: every sequence number is accepted at most once, in any order, as long as it
+ * is within `size` of the newest one.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The number has not been seen and may be accepted.
+ *
+ * @since 0.1.0
+ * @category verdicts
+ */
+export const FRESH = 0
+
+/**
+ * The number is within the window and was marked before.
+ *
+ * @since 0.1.0
+ * @category verdicts
+ */
+export const REPLAYED = 1
+
+/**
+ * The number is `size` or more behind the newest marked one, or is no sequence number at all (negative, fractional,
+ * above 2^53 - 1, not a number).
+ *
+ * @since 0.1.0
+ * @category verdicts
+ */
+export const TOO_OLD = 2
+
+/**
+ * What {@link ReplayWindow} says about a number.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Verdict = typeof FRESH | typeof REPLAYED | typeof TOO_OLD
+
+/**
+ * The default number of sequence numbers that a window covers.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const DEFAULT_SIZE = 8192
+
+/**
+ * A sliding window over sequence numbers 0 ... 2^53 - 1. It covers exactly `size` numbers, the newest included. The
+ * window belongs to one key and one direction; a new key starts with a new window.
+ *
+ * Check before opening a packet and mark after it authenticated, so that a forged packet never moves the window.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReplayWindow {
+  /** How many sequence numbers the window covers, the newest included. */
+  readonly size: number
+  /** The highest number marked so far, -1 when there is none. */
+  readonly highest: number
+  /** Says what would happen to `seq`; changes nothing. */
+  readonly check: (seq: number) => Verdict
+  /** Records `seq` as seen and slides the window when it is the newest. Does nothing for a number that is not fresh. */
+  readonly mark: (seq: number) => void
+  /** `check`, followed by `mark` when the answer is {@link FRESH}. */
+  readonly accept: (seq: number) => Verdict
+}
+
+const NOTHING = new Int32Array(0)
+
+class Window implements ReplayWindow {
+  readonly size: number
+  highest = -1
+  private readonly mask: number
+  private words: Int32Array = NOTHING
+
+  constructor(size: number) {
+    this.size = size
+    this.mask = size - 1
+  }
+
+  check(seq: number): Verdict {
+    if (!Number.isSafeInteger(seq) || seq < 0) return TOO_OLD
+    const behind = this.highest - seq
+    if (behind < 0) return FRESH
+    if (behind >= this.size) return TOO_OLD
+    // `&` reduces modulo 2^32, a multiple of every size, so it is exact above 2^32 too.
+    return (this.words[(seq & this.mask) >>> 5] & (1 << (seq & 31))) === 0 ? FRESH : REPLAYED
+  }
+
+  mark(seq: number): void {
+    if (this.check(seq) !== FRESH) return
+    const ahead = seq - this.highest
+    if (ahead > 0) {
+      if (this.words === NOTHING) this.words = new Int32Array(this.size >>> 5)
+      else if (ahead >= this.size) this.words.fill(0)
+      // Exactly the numbers between the two leave the ring; the usual step of one has none.
+      else if (ahead > 1) this.forget(this.highest + 1, ahead - 1)
+      this.highest = seq
+      // `seq` shares its bit with the number that is now `size` behind, which leaves with this step.
+    }
+    this.words[(seq & this.mask) >>> 5] |= 1 << (seq & 31)
+  }
+
+  accept(seq: number): Verdict {
+    const verdict = this.check(seq)
+    if (verdict === FRESH) this.mark(seq)
+    return verdict
+  }
+
+  private forget(from: number, count: number): void {
+    const mask = this.mask
+    const words = this.words
+    let bit = from & mask
+    let left = count
+    while (left > 0) {
+      const shift = bit & 31
+      const run = Math.min(32 - shift, left)
+      const bits = run === 32 ? -1 : ((1 << run) - 1) << shift
+      words[bit >>> 5] &= ~bits
+      bit = (bit + run) & mask
+      left -= run
+    }
+  }
+}
+
+/**
+ * Makes a window of `size` numbers: a power of two from 64 to 65,536 (default 8,192). Its memory, `size / 8` bytes, is
+ * allocated when the first number is marked. It is the ring of RFC 6479, with bits cleared one by one where that ring
+ * clears whole blocks, and therefore without a spare block.
+ *
+ * Throws a `RangeError` for any other size.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (size: number = DEFAULT_SIZE): ReplayWindow => {
+  if (!Number.isInteger(size) || size < 64 || size > 65536 || (size & (size - 1)) !== 0) {
+    throw new RangeError(`ReplayWindow.make: size is ${size}; give a power of two from 64 to 65536, such as 8192`)
+  }
+  return new Window(size)
+}
