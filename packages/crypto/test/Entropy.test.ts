@@ -109,7 +109,7 @@ describe("the pool", () => {
     "a drawn byte is overwritten in the pool as soon as it is handed out, and one refill serves a whole pool",
     [fc.array(fc.integer({ min: 0, max: 2000 }), { maxLength: 12 })],
     ([lengths]) => {
-      let pool = new Uint8Array(0)
+      let pool: Uint8Array = new Uint8Array(0)
       let refills = 0
       const entropy = pooled((bytes) => {
         pool = bytes.fill(0xff)
