@@ -100,7 +100,9 @@ class Bucket implements TokenBucket {
 export const make = (options: Options): TokenBucket => {
   const { burst, rate } = options
   if (!(rate >= 0)) {
-    throw new RangeError(`TokenBucket.make: rate is ${rate}; give tokens per second, 0 or more, or Infinity for no limit`)
+    throw new RangeError(
+      `TokenBucket.make: rate is ${rate}; give tokens per second, 0 or more, or Infinity for no limit`
+    )
   }
   if (!(burst >= 1 && burst <= 1e9)) {
     throw new RangeError(`TokenBucket.make: burst is ${burst}; give a number of tokens from 1 to 1000000000`)

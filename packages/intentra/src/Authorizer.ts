@@ -1,0 +1,42 @@
+/**
+ * Who may join: asked once for each peer, when it has proven that it holds its static key.
+ *
+ * @since 0.1.0
+ */
+import type { SocketAddress } from "@intentra/udp"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AuthorizerShape {
+  /**
+   * Decides at once with a boolean, or later with an Effect (a failure or a defect refuses, so does no verdict within
+   * the handshake's time). The key is 32 bytes; the address is the one that the handshake proved.
+   */
+  readonly authorize: (publicKey: Uint8Array, address: SocketAddress) => boolean | Effect.Effect<boolean, unknown>
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Authorizer extends Context.Tag("intentra/Authorizer")<Authorizer, AuthorizerShape>() {
+  /** Admits the listed static keys (32 bytes each) and nobody else. An empty list admits nobody. */
+  static readonly layerAllow = (publicKeys: Iterable<Uint8Array>): Layer.Layer<Authorizer> => {
+    const allowed = new Set(Array.from(publicKeys, hex))
+    return Layer.succeed(Authorizer, { authorize: (publicKey) => allowed.has(hex(publicKey)) })
+  }
+  /** Admits nobody: the default, for programs that only connect outward. */
+  static readonly layerNobody: Layer.Layer<Authorizer> = Authorizer.layerAllow([])
+  /** Admits everybody who completes the handshake. With a network PSK that is every member of the network. */
+  static readonly layerAny: Layer.Layer<Authorizer> = Layer.succeed(Authorizer, { authorize: () => true })
+  /** A program's own decision. */
+  static readonly layerWith = (authorize: AuthorizerShape["authorize"]): Layer.Layer<Authorizer> =>
+    Layer.succeed(Authorizer, { authorize })
+}

@@ -1,0 +1,134 @@
+/**
+ * Who we are and how we prove it: Noise XX (XXpsk3 with a network PSK) under our static key, and the keys of mac1.
+ *
+ * @since 0.1.0
+ */
+import { Aead, Entropy, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
+import type { CryptoBackend } from "@intentra/crypto"
+import type { HandshakeState } from "@intentra/noise"
+import { unsafeMake } from "@intentra/noise"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { IntentraError } from "./IntentraError.js"
+import { writeU32 } from "./internal/bytes.js"
+import { PATTERN_XX, PATTERN_XXPSK3 } from "./internal/handshakeMessages.js"
+import { WIRE_VERSION } from "./PacketHeader.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface HandshakeShape {
+  /** Our static public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly protocolName: string
+  /** The pattern byte of hello and echo. */
+  readonly pattern: number
+  /** Whether a network PSK is set: a wrong mac1 meets silence then, whoever sent it. */
+  readonly hasPsk: boolean
+  /**
+   * mac1 of a message to the owner of `responderKey` (`undefined`: not known). With a network PSK the key is the
+   * network's in both cases.
+   */
+  readonly mac1: (responderKey: Uint8Array | undefined) => (data: Uint8Array) => Uint8Array
+  /** A fresh handshake, `connId` the initiator's. */
+  readonly begin: (role: "initiator" | "responder", connId: number) => HandshakeState
+  /** A short name for a static key: 16 hex digits of its SHA-256. */
+  readonly identify: (publicKey: Uint8Array) => string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface HandshakeOptions {
+  /** Our static secret key, 32 bytes. */
+  readonly key: Redacted.Redacted<Uint8Array>
+  /** The network's pre-shared key, 32 bytes. */
+  readonly psk?: Redacted.Redacted<Uint8Array> | undefined
+}
+
+const ascii = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
+
+const MAC1_LABEL = ascii("intentra 2 mac1")
+const PROLOGUE_LABEL = ascii("intentra")
+
+const check = (name: string, key: Uint8Array): Effect.Effect<Uint8Array, IntentraError> =>
+  key.length === 32
+    ? Effect.succeed(key.slice())
+    : Effect.fail(
+      new IntentraError({
+        reason: "InvalidOptions",
+        detail: `${name} has ${key.length} bytes, but must have 32: make one with "intentra keygen"`
+      })
+    )
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Handshake extends Context.Tag("intentra/Handshake")<Handshake, HandshakeShape>() {
+  /** The copies of the keys are overwritten when the scope closes. */
+  static readonly layerWith = (
+    options: HandshakeOptions
+  ): Layer.Layer<Handshake, IntentraError, Aead | X25519 | Hash | Mac | Hkdf | Entropy> =>
+    Layer.scoped(
+      Handshake,
+      Effect.gen(function*() {
+        const backend: CryptoBackend = {
+          name: "node",
+          aead: yield* Aead,
+          x25519: yield* X25519,
+          hash: yield* Hash,
+          mac: yield* Mac,
+          hkdf: yield* Hkdf
+        }
+        const entropy = yield* Entropy
+        const staticKey = yield* check("the static key", Redacted.value(options.key))
+        const psk = options.psk === undefined ? undefined : yield* check("the network PSK", Redacted.value(options.psk))
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            staticKey.fill(0)
+            psk?.fill(0)
+          })
+        )
+        const publicKey = backend.x25519.publicKey(staticKey)
+        const pattern = psk === undefined ? PATTERN_XX : PATTERN_XXPSK3
+        const protocolName = psk === undefined
+          ? "Noise_XX_25519_AESGCM_SHA256"
+          : "Noise_XXpsk3_25519_AESGCM_SHA256"
+        const mac1Key = (material: Uint8Array) =>
+          backend.hkdf.derive("SHA256", material, new Uint8Array(0), MAC1_LABEL, 32)
+        const shared = mac1Key(psk ?? new Uint8Array(32))
+        return {
+          publicKey,
+          protocolName,
+          pattern,
+          hasPsk: psk !== undefined,
+          mac1: (responderKey) => {
+            const key = psk !== undefined || responderKey === undefined ? shared : mac1Key(responderKey)
+            return (data) => backend.mac.hmac("SHA256", key, data)
+          },
+          begin: (role, connId) => {
+            const prologue = new Uint8Array(PROLOGUE_LABEL.length + 6)
+            prologue.set(PROLOGUE_LABEL)
+            prologue[PROLOGUE_LABEL.length] = WIRE_VERSION
+            prologue[PROLOGUE_LABEL.length + 1] = pattern
+            writeU32(prologue, PROLOGUE_LABEL.length + 2, connId)
+            return unsafeMake({
+              protocolName,
+              role,
+              prologue,
+              staticKey,
+              psks: psk === undefined ? undefined : [psk],
+              crypto: backend,
+              entropy
+            })
+          },
+          identify: (key) => Buffer.from(backend.hash.digest("SHA256", key).subarray(0, 8)).toString("hex")
+        }
+      })
+    )
+}

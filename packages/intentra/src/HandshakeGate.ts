@@ -1,0 +1,80 @@
+/**
+ * Who may begin a handshake: the stateless cookie proves the source address, then a bounded table admits at most so
+ * many at once, fairly between sources. The mechanisms are {@link Cookie} and {@link AdmissionTable}.
+ *
+ * @since 0.1.0
+ */
+import { Entropy, Mac } from "@intentra/crypto"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as AdmissionTable from "./AdmissionTable.js"
+import * as Cookie from "./Cookie.js"
+
+/**
+ * One transport's gate.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Gate {
+  readonly cookies: Cookie.CookieJar
+  readonly admission: AdmissionTable.AdmissionTable
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface HandshakeGateShape {
+  readonly make: () => Gate
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface HandshakeGateOptions {
+  /** Handshakes past the cookie and not finished, in all. Default 100. */
+  readonly inFlight?: number | undefined
+  /** The same per source (IPv4 /32, IPv6 /64), binding while half of all are taken. Default 5. */
+  readonly perSource?: number | undefined
+  /** Handshakes a second and source, binding likewise. Default 20. */
+  readonly sourceRate?: number | undefined
+  /** Default 5. */
+  readonly sourceBurst?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class HandshakeGate extends Context.Tag("intentra/HandshakeGate")<HandshakeGate, HandshakeGateShape>() {
+  static readonly layerWith = (
+    options: HandshakeGateOptions = {}
+  ): Layer.Layer<HandshakeGate, never, Entropy | Mac> =>
+    Layer.effect(
+      HandshakeGate,
+      Effect.map(Effect.all([Entropy, Mac]), ([entropy, mac]) => ({
+        make: () => ({
+          cookies: Cookie.make({ fill: entropy.fill, mac: (key, data) => mac.hmac("SHA256", key, data) }),
+          admission: AdmissionTable.make({
+            limit: options.inFlight ?? 100,
+            perSource: options.perSource ?? 5,
+            sourceRate: options.sourceRate ?? 20,
+            sourceBurst: options.sourceBurst ?? 5,
+            seed: entropy.uint32()
+          })
+        })
+      }))
+    )
+  /** 100 in flight, 5 per source, 20/s burst 5. */
+  static readonly layer: Layer.Layer<HandshakeGate, never, Entropy | Mac> = HandshakeGate.layerWith()
+  /** Sources are not limited: for tests and private networks. The cookie stays. */
+  static readonly layerOpen: Layer.Layer<HandshakeGate, never, Entropy | Mac> = HandshakeGate.layerWith({
+    inFlight: 4096,
+    perSource: 4096,
+    sourceRate: Infinity,
+    sourceBurst: 4096
+  })
+}

@@ -1,0 +1,43 @@
+/**
+ * What a message asks of the transport. `Realtime`: at once, unordered. `Sequenced`: the latest wins,
+ * an older one than the newest delivered is dropped. `Reliable` (in order, exactly once) has its code
+ * reserved in the header.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Intent = "Realtime" | "Sequenced"
+
+/**
+ * The header's two-bit codes; 3 does not exist.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const REALTIME = 0
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const RELIABLE = 1
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const SEQUENCED = 2
+
+/**
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toCode = (intent: Intent): number => intent === "Sequenced" ? SEQUENCED : REALTIME
+
+/**
+ * @since 0.1.0
+ * @category conversions
+ */
+export const fromCode = (code: number): Intent => code === SEQUENCED ? "Sequenced" : "Realtime"

@@ -1,0 +1,472 @@
+/**
+ * The transport: many peers over one UDP socket.
+ *
+ * @since 0.1.0
+ */
+import { Entropy, layerNode } from "@intentra/crypto"
+import type { Aead, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
+import { Address, UdpSocket } from "@intentra/udp"
+import type { SocketAddress, UdpSocketError, UdpSocketOptions } from "@intentra/udp"
+import * as Chunk from "effect/Chunk"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Authorizer } from "./Authorizer.js"
+import type { Delivery, DeliveryHandler } from "./Delivery.js"
+import { Handshake } from "./Handshake.js"
+import { HandshakeGate } from "./HandshakeGate.js"
+import type { HandshakeGateOptions } from "./HandshakeGate.js"
+import { IntentraError } from "./IntentraError.js"
+import * as IntentraConfig from "./internal/config.js"
+import { Hub } from "./internal/hub.js"
+import { resolveHost } from "./internal/resolveHost.js"
+import type { SessionPeer } from "./internal/sessionPeer.js"
+import { PacketCrypto } from "./PacketCrypto.js"
+import type { Peer } from "./Peer.js"
+import { RateLimiter } from "./RateLimiter.js"
+import type { RateLimiterOptions } from "./RateLimiter.js"
+import { ReplayGuard } from "./ReplayGuard.js"
+import type { SendOptionsInput } from "./SendOptions.js"
+import { SendOptions } from "./SendOptions.js"
+import * as SendResult from "./SendResult.js"
+import * as StaticKey from "./StaticKey.js"
+import { Strikes } from "./Strikes.js"
+import { TransportCounters } from "./TransportCounters.js"
+import type { TransportEvent } from "./TransportEvent.js"
+import { TransportMetrics } from "./TransportMetrics.js"
+import * as TransportOptions from "./TransportOptions.js"
+
+/**
+ * Where a hub listens and how to know it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectOptions {
+  /** An IP address, or a name to be resolved. */
+  readonly host: string
+  readonly port: number
+  /**
+   * The static key that must answer: 32 bytes, or base64. `"any"` takes whoever the {@link Authorizer} of this
+   * transport admits.
+   */
+  readonly publicKey: Uint8Array | string
+}
+
+/**
+ * What became of a broadcast.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BroadcastOutcome {
+  /** Peers whose queue took the message. */
+  readonly accepted: number
+  /** The others, each with its `SendResult`. */
+  readonly refused: ReadonlyArray<{ readonly peer: Peer; readonly result: SendResult.SendResult }>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface IntentraShape {
+  /** Our static public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** Where the socket is bound. */
+  readonly address: SocketAddress
+  /** What carries the datagrams: `dgram`, `batch` or `simulated`. */
+  readonly socketKind: UdpSocket["Type"]["kind"]
+  /**
+   * Every message of every peer, in chunks. One consumer at a time (a second fails with `ConsumerBusy`;
+   * `Stream.share` for more). Fails only when the transport dies, ends with its scope. What comes before the first
+   * consumer is kept, within bounds: the oldest go first and are counted as `DeliveryOverflow`.
+   */
+  readonly deliveries: Stream.Stream<Delivery, IntentraError>
+  /** The control plane, for any number of subscribers; a slow one misses the oldest events. */
+  readonly events: Stream.Stream<TransportEvent>
+  /**
+   * Messages go to `handler`, synchronously, instead of `deliveries`, until the scope closes. The payload is a view that
+   * is valid during the call only. Fails with `ConsumerBusy` when there is a handler or a consumer of `deliveries`.
+   */
+  readonly onDelivery: (handler: DeliveryHandler) => Effect.Effect<void, IntentraError, Scope.Scope>
+  /**
+   * A session with a hub, closed with the scope. Fails with `HandshakeTimeout`, `WrongKey`, `Refused`, `SessionLimit`,
+   * `InvalidAddress`, `InvalidOptions`, `TransportClosed`.
+   */
+  readonly connect: (options: ConnectOptions) => Effect.Effect<Peer, IntentraError, Scope.Scope>
+  /** The peers of all active sessions. */
+  readonly peers: Effect.Effect<ReadonlyArray<Peer>>
+  /** Sends one message to every peer. Fails with `InvalidOptions` only. */
+  readonly broadcast: (
+    payload: Uint8Array,
+    options?: SendOptions | SendOptionsInput
+  ) => Effect.Effect<BroadcastOutcome, IntentraError>
+  /** The running counters; read them, do not write. */
+  readonly counters: TransportCounters
+  /** Folds the counters into Effect metrics now: for a scrape. */
+  readonly foldMetrics: Effect.Effect<void>
+}
+
+/**
+ * Options of {@link Intentra.layer}: everything has a default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface IntentraOptions extends TransportOptions.TransportOptions, RateLimiterOptions {
+  /** The address to bind. Default `127.0.0.1`; `0.0.0.0` or `::` for all interfaces. */
+  readonly host?: string | undefined
+  /** Default 0: any free port. */
+  readonly port?: number | undefined
+  /** Our static secret key, 32 bytes. Default: a new one for the life of the layer, its public half logged. */
+  readonly key?: Redacted.Redacted<Uint8Array> | undefined
+  /** Public keys (bytes or base64) that may join, or `"any"`. Default: nobody. */
+  readonly allow?: ReadonlyArray<Uint8Array | string> | "any" | undefined
+  /** The network's pre-shared key, 32 bytes: strangers meet silence. */
+  readonly psk?: Redacted.Redacted<Uint8Array> | undefined
+  readonly socket?: Omit<UdpSocketOptions, "host" | "port"> | undefined
+  readonly gate?: HandshakeGateOptions | undefined
+  /** Packet numbers that a replay window spans, a power of two from 1,024. Default 8,192. */
+  readonly replayWindow?: number | undefined
+  /** Strikes that close a session. Default 10. */
+  readonly strikeLimit?: number | undefined
+  /** Within this time. Default 5 seconds. */
+  readonly strikeWindow?: Duration.DurationInput | undefined
+}
+
+/**
+ * Everything that a transport is made of.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Concerns =
+  | UdpSocket
+  | PacketCrypto
+  | Entropy
+  | Handshake
+  | HandshakeGate
+  | Authorizer
+  | RateLimiter
+  | ReplayGuard
+  | Strikes
+  | TransportMetrics
+
+const EVENTS = 1024
+
+const invalid = (detail: string) => new IntentraError({ reason: "InvalidOptions", detail })
+
+const transportClosed = new IntentraError({
+  reason: "TransportClosed",
+  detail: "the transport has been closed: its scope has ended"
+})
+
+const busy = new IntentraError({
+  reason: "ConsumerBusy",
+  detail: "deliveries has a consumer already: share one stream with Stream.share or Stream.broadcast"
+})
+
+const fromSocketError = (error: UdpSocketError | ConfigError.ConfigError): IntentraError =>
+  error._tag === "UdpSocketError"
+    ? new IntentraError({ reason: "SocketFailed", detail: error.message, cause: error })
+    : invalid(`INTENTRA_UDP: ${String(error)}`)
+
+/**
+ * A transport over the concerns of the context, for as long as the scope lives.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: TransportOptions.TransportOptions = {}
+): Effect.Effect<IntentraShape, IntentraError, Concerns | Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* TransportOptions.check(options)
+    const socket = yield* UdpSocket
+    const handshake = yield* Handshake
+    const counters = new TransportCounters()
+    const fold = (yield* TransportMetrics).makeFold(counters)
+    const events = yield* PubSub.sliding<TransportEvent>(EVENTS)
+    const fork = yield* FiberSet.makeRuntime<never>()
+    const reportDefect = onceThenCount((error) =>
+      fork(Effect.logError("the handler of onDelivery threw; its message is lost", error))
+    )
+    const hub = new Hub(
+      socket,
+      settings,
+      {
+        crypto: yield* PacketCrypto,
+        entropy: yield* Entropy,
+        handshake,
+        gate: (yield* HandshakeGate).make(),
+        rateLimiter: yield* RateLimiter,
+        replayGuard: yield* ReplayGuard,
+        strikes: yield* Strikes
+      },
+      yield* Authorizer,
+      counters,
+      {
+        event: (event) => events.unsafeOffer(event),
+        decide: (verdict, done) => {
+          fork(
+            verdict.pipe(
+              Effect.timeout(settings.handshakeTimeout),
+              Effect.catchAllCause((cause) =>
+                Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false)
+              ),
+              Effect.map(done)
+            )
+          )
+        },
+        fold,
+        defect: reportDefect
+      }
+    )
+    yield* Effect.addFinalizer(() => Effect.zipRight(Effect.sync(() => hub.end("scope")), PubSub.shutdown(events)))
+    yield* Deferred.await(socket.closed).pipe(
+      Effect.catchAll((error) => Effect.sync(() => hub.end(fromSocketError(error)))),
+      Effect.forkScoped
+    )
+
+    const whileOpen: Effect.Effect<void, IntentraError> = Effect.suspend(() =>
+      hub.ended === undefined ? Effect.void : Effect.fail(hub.ended === "scope" ? transportClosed : hub.ended)
+    )
+
+    const pull: Effect.Effect<Chunk.Chunk<Delivery>, Option.Option<IntentraError>> = Effect.suspend(() => {
+      if (hub.ring.size > 0) return Effect.succeed(Chunk.unsafeFromArray(hub.ring.drain()))
+      if (hub.ended === "scope") return Effect.fail(Option.none())
+      if (hub.ended !== undefined) return Effect.fail(Option.some(hub.ended))
+      return Effect.zipRight(
+        Effect.async<void>((resume) => {
+          hub.ring.onWake(() => resume(Effect.void))
+          return Effect.sync(() => hub.ring.forgetWaiter())
+        }),
+        pull
+      )
+    })
+
+    const occupy = Effect.suspend(() => {
+      if (hub.consumed || hub.handler !== undefined) return Effect.fail(busy)
+      hub.consumed = true
+      return Effect.void
+    })
+
+    const deliveries: Stream.Stream<Delivery, IntentraError> = Stream.unwrapScoped(
+      Effect.as(
+        Effect.acquireRelease(occupy, () =>
+          Effect.sync(() => {
+            hub.consumed = false
+          })),
+        Stream.repeatEffectChunkOption(pull)
+      )
+    )
+
+    const onDelivery = (handler: DeliveryHandler): Effect.Effect<void, IntentraError, Scope.Scope> =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (hub.consumed || hub.handler !== undefined) return Effect.fail(busy)
+          hub.handler = handler
+          return Effect.void
+        }),
+        () =>
+          Effect.sync(() => {
+            hub.handler = undefined
+          })
+      )
+
+    const connectOnce = (
+      address: Uint8Array,
+      remoteKey: Uint8Array | undefined
+    ): Effect.Effect<SessionPeer, IntentraError> =>
+      Effect.async((resume) => {
+        const connecting = hub.connect(address, remoteKey, {
+          onConnected: (peer) => resume(Effect.succeed(peer)),
+          onFailed: (error) => resume(Effect.fail(error))
+        })
+        return Effect.sync(() => hub.cancel(connecting))
+      })
+
+    const connect = Effect.fn("Intentra.connect")(function*(options: ConnectOptions) {
+      yield* whileOpen
+      const remoteKey = options.publicKey === "any" ? undefined : yield* publicKeyFrom(options.publicKey, "publicKey")
+      const family = socket.localAddress.host.includes(":") ? 6 : 4
+      const target = yield* resolveHost(options.host, options.port, family)
+      const bytes = new Uint8Array(Address.ADDRESS_BYTES)
+      if (!Address.encode(target, bytes, 0)) {
+        return yield* new IntentraError({
+          reason: "InvalidAddress",
+          detail: `cannot connect to ${options.host} port ${options.port}: the port must be from 1 to 65535`
+        })
+      }
+      if (hub.protocol.core.byIdentity.size >= settings.maxSessions) {
+        return yield* new IntentraError({
+          reason: "SessionLimit",
+          detail: `this transport has ${settings.maxSessions} sessions already: raise maxSessions`
+        })
+      }
+      return yield* Effect.acquireRelease(
+        Effect.interruptible(connectOnce(bytes, remoteKey)),
+        (peer) => peer.close()
+      )
+    })
+
+    return {
+      publicKey: handshake.publicKey,
+      address: socket.localAddress,
+      socketKind: socket.kind,
+      deliveries,
+      events: Stream.fromPubSub(events),
+      onDelivery,
+      connect,
+      peers: Effect.sync(() => hub.peers()),
+      broadcast: (payload, options) =>
+        Effect.suspend(() => {
+          let checked: SendOptions
+          try {
+            checked = SendOptions.from(options)
+          } catch (error) {
+            return error instanceof IntentraError ? Effect.fail(error) : Effect.die(error)
+          }
+          const refused: Array<{ peer: Peer; result: SendResult.SendResult }> = []
+          let accepted = 0
+          for (const peer of hub.peers()) {
+            const result = peer.unsafeSend(payload, checked)
+            if (result === SendResult.ACCEPTED) accepted++
+            else refused.push({ peer, result })
+          }
+          return Effect.succeed({ accepted, refused })
+        }),
+      counters,
+      foldMetrics: Effect.sync(fold)
+    }
+  })
+
+/** A handler that always throws must not fill the log. */
+const onceThenCount = (report: (error: unknown) => void) => {
+  let reported = false
+  return (error: unknown) => {
+    if (reported) return
+    reported = true
+    report(error)
+  }
+}
+
+const publicKeyFrom = (key: Uint8Array | string, name: string): Effect.Effect<Uint8Array, IntentraError> =>
+  typeof key === "string"
+    ? Effect.suspend(() => StaticKey.decode(key, name))
+    : key.length === StaticKey.KEY_BYTES
+    ? Effect.succeed(key)
+    : Effect.fail(invalid(`${name} has ${key.length} bytes, but must have ${StaticKey.KEY_BYTES}`))
+
+const layerAuthorizer = (allow: IntentraOptions["allow"]): Layer.Layer<Authorizer, IntentraError> =>
+  allow === "any"
+    ? Authorizer.layerAny
+    : Layer.unwrapEffect(
+      Effect.map(
+        Effect.forEach(allow ?? [], (key, index) => publicKeyFrom(key, `allow[${index}]`)),
+        Authorizer.layerAllow
+      )
+    )
+
+type Primitives = Aead | X25519 | Hash | Mac | Hkdf
+
+/** Our key: the given one, or a new one for the life of the layer, its public half logged. */
+const layerHandshake = (
+  options: IntentraOptions
+): Layer.Layer<Handshake, IntentraError, Primitives | Entropy> =>
+  Layer.unwrapEffect(
+    Effect.gen(function*() {
+      if (options.key !== undefined) return Handshake.layerWith({ key: options.key, psk: options.psk })
+      const pair = yield* StaticKey.generate
+      yield* Effect.logInfo(
+        `no static key given: made one for this run, public key ${StaticKey.encode(pair.publicKey)}`
+      )
+      return Handshake.layerWith({ key: pair.secretKey, psk: options.psk })
+    })
+  )
+
+/**
+ * All concerns but the socket, from options, over the primitives and entropy of the context.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConcerns = (
+  options: IntentraOptions = {}
+): Layer.Layer<Exclude<Concerns, UdpSocket | Entropy>, IntentraError, Primitives | Entropy> =>
+  Layer.mergeAll(
+    PacketCrypto.layer,
+    layerHandshake(options),
+    HandshakeGate.layerWith(options.gate),
+    layerAuthorizer(options.allow),
+    RateLimiter.layerWith(options),
+    layerReplayGuard(options.replayWindow ?? 8192),
+    Strikes.layerWith({
+      limit: options.strikeLimit ?? 10,
+      windowMs: options.strikeWindow === undefined ? 5000 : Duration.toMillis(options.strikeWindow)
+    }),
+    TransportMetrics.layer
+  )
+
+const layerReplayGuard = (size: number): Layer.Layer<ReplayGuard, IntentraError> =>
+  Number.isInteger(Math.log2(size)) && size >= 1024 && size <= 65_536
+    ? ReplayGuard.layerWith(size)
+    : Layer.fail(invalid(`replayWindow is ${size}, but must be a power of two from 1,024 to 65,536`))
+
+/**
+ * The transport as a service.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, IntentraShape>() {
+  /** Over every concern of the context: swap any of them. */
+  static readonly layerCore = (
+    options: TransportOptions.TransportOptions = {}
+  ): Layer.Layer<Intentra, IntentraError, Concerns> => Layer.scoped(Intentra, make(options))
+
+  /** With the default of every concern: real sockets, Node's own crypto, Effect's metrics. */
+  static readonly layer = (options: IntentraOptions = {}): Layer.Layer<Intentra, IntentraError> =>
+    Intentra.layerCore(options).pipe(
+      Layer.provide(layerConcerns(options)),
+      Layer.provide(
+        UdpSocket.layerBest({
+          ...options.socket,
+          ...(options.host === undefined ? {} : { host: options.host }),
+          ...(options.port === undefined ? {} : { port: options.port })
+        }).pipe(Layer.catchAll((error) => Layer.fail(fromSocketError(error))))
+      ),
+      Layer.provide(Layer.merge(layerNode, Entropy.layer))
+    )
+
+  /** The same from a `Config`. */
+  static readonly layerConfig = (
+    config: Config.Config.Wrap<IntentraOptions>
+  ): Layer.Layer<Intentra, IntentraError | ConfigError.ConfigError> =>
+    Layer.unwrapEffect(Effect.map(Config.unwrap(config), Intentra.layer))
+}
+
+/**
+ * The transport as the environment describes it: `INTENTRA_HOST` (127.0.0.1), `INTENTRA_PORT` (0), `INTENTRA_KEY`
+ * (base64) or `INTENTRA_KEY_FILE` (absent: a key for this run, its public half logged), `INTENTRA_ALLOW` (base64 keys
+ * separated by commas, or `any`; absent: nobody inbound), `INTENTRA_PSK` (base64), and the limits
+ * `INTENTRA_MAX_SESSIONS`, `INTENTRA_PACKETS_PER_SECOND`, `INTENTRA_BURST`, `INTENTRA_IDLE_TIMEOUT`,
+ * `INTENTRA_HANDSHAKE_TIMEOUT`, `INTENTRA_KEEPALIVE`, `INTENTRA_SEND_QUEUE`, `INTENTRA_DELIVERY_QUEUE`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const IntentraLive: Layer.Layer<Intentra, IntentraError | ConfigError.ConfigError> = Layer.unwrapEffect(
+  Effect.map(IntentraConfig.fromEnvironment, Intentra.layer)
+)

@@ -1,0 +1,96 @@
+/**
+ * Seals and opens packets: AES-256-GCM, the 16-byte header as associated data, and the Noise nonce of its packet
+ * number (4 zero bytes, 64-bit big-endian counter), so that any Noise library can check a packet.
+ *
+ * @since 0.1.0
+ */
+import { Aead } from "@intentra/crypto"
+import type { AeadKey, AeadShape } from "@intentra/crypto"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { writeU32 } from "./internal/bytes.js"
+import { HEADER_BYTES } from "./PacketHeader.js"
+
+/**
+ * Bytes that sealing adds.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const TAG_BYTES = 16
+
+/**
+ * One direction's key of one epoch. Neither method throws.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PacketKey {
+  /**
+   * Seals in place: the datagram begins at `offset` with its header, `plaintextLength` bytes follow; they are
+   * overwritten by the ciphertext and its tag. Returns the datagram's length, -1 when that failed.
+   */
+  readonly seal: (arena: Uint8Array, offset: number, plaintextLength: number, seq: number) => number
+  /**
+   * Opens the datagram of `length` bytes at `offset` into the start of `out`. Returns the plaintext's length, -1 when it
+   * does not authenticate.
+   */
+  readonly open: (arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array) => number
+  /** Overwrites the key. */
+  readonly destroy: () => void
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PacketCryptoShape {
+  readonly makeKey: (key: Uint8Array) => PacketKey
+}
+
+class AeadPacketKey implements PacketKey {
+  private readonly nonce = new Uint8Array(12)
+  constructor(private readonly key: AeadKey) {}
+
+  seal(arena: Uint8Array, offset: number, plaintextLength: number, seq: number): number {
+    writeU32(this.nonce, 8, seq)
+    const start = offset + HEADER_BYTES
+    const written = this.key.seal(
+      this.nonce,
+      arena.subarray(offset, start),
+      arena.subarray(start, start + plaintextLength),
+      arena.subarray(start, start + plaintextLength + TAG_BYTES)
+    )
+    return written < 0 ? -1 : HEADER_BYTES + written
+  }
+
+  open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array): number {
+    writeU32(this.nonce, 8, seq)
+    const start = offset + HEADER_BYTES
+    return this.key.open(this.nonce, arena.subarray(offset, start), arena.subarray(start, offset + length), out)
+  }
+
+  destroy(): void {
+    this.key.destroy()
+  }
+}
+
+/**
+ * Over any {@link Aead}.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (aead: AeadShape): PacketCryptoShape => ({
+  makeKey: (key) => new AeadPacketKey(aead.makeKey("AES-256-GCM", key))
+})
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class PacketCrypto extends Context.Tag("intentra/PacketCrypto")<PacketCrypto, PacketCryptoShape>() {
+  /** Over the {@link Aead} of the context. */
+  static readonly layer: Layer.Layer<PacketCrypto, never, Aead> = Layer.effect(PacketCrypto, Effect.map(Aead, make))
+}

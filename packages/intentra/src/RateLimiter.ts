@@ -1,0 +1,55 @@
+/**
+ * What one session may receive: a token bucket drained by authenticated packets only, and a second one for packets
+ * that fail to open. The mechanism is {@link TokenBucket}.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import * as TokenBucket from "./TokenBucket.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RateLimiterShape {
+  /** A new session's bucket for authenticated packets. */
+  readonly makeSession: () => TokenBucket.TokenBucket
+  /** A new session's bucket for failed opens. */
+  readonly makeForgery: () => TokenBucket.TokenBucket
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RateLimiterOptions {
+  /** Authenticated packets a second and session. Default 10,000. `Infinity` lifts the limit. */
+  readonly packetsPerSecond?: number | undefined
+  /** Default 500. */
+  readonly burst?: number | undefined
+  /** Failed opens a second and session before strangers' packets are dropped unopened. Default 1,000. */
+  readonly forgeriesPerSecond?: number | undefined
+  /** Default 200. */
+  readonly forgeryBurst?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class RateLimiter extends Context.Tag("intentra/RateLimiter")<RateLimiter, RateLimiterShape>() {
+  static readonly layerWith = (options: RateLimiterOptions = {}): Layer.Layer<RateLimiter> =>
+    Layer.succeed(RateLimiter, {
+      makeSession: () => TokenBucket.make({ rate: options.packetsPerSecond ?? 10_000, burst: options.burst ?? 500 }),
+      makeForgery: () =>
+        TokenBucket.make({ rate: options.forgeriesPerSecond ?? 1_000, burst: options.forgeryBurst ?? 200 })
+    })
+  /** 10,000/s burst 500; forgeries 1,000/s burst 200. */
+  static readonly layer: Layer.Layer<RateLimiter> = RateLimiter.layerWith()
+  /** No limit at all: for benchmarks and tests. */
+  static readonly layerUnlimited: Layer.Layer<RateLimiter> = RateLimiter.layerWith({
+    packetsPerSecond: Infinity,
+    forgeriesPerSecond: Infinity
+  })
+}

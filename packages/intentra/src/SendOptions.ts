@@ -1,0 +1,68 @@
+/**
+ * How a message is to be sent. Make them once, outside of hot loops.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import type { Intent } from "./Intent.js"
+import * as IntentCode from "./Intent.js"
+import { IntentraError } from "./IntentraError.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SendOptionsInput {
+  /** Default `Realtime`. */
+  readonly intent?: Intent | undefined
+  /** 0 (lowest, the default) to 7. Under overload the oldest of the lowest priority is dropped first. */
+  readonly priority?: number | undefined
+  /** A message that waits longer than this is dropped instead of sent. Default: never. */
+  readonly ttl?: Duration.DurationInput | undefined
+}
+
+/**
+ * Checked options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class SendOptions {
+  private constructor(
+    /** The header's code of the intent. */
+    readonly intentCode: number,
+    readonly priority: number,
+    /** Milliseconds, `Infinity` for no limit. */
+    readonly ttlMillis: number
+  ) {}
+
+  /** Realtime, priority 0, no ttl. */
+  static readonly default: SendOptions = new SendOptions(IntentCode.REALTIME, 0, Infinity)
+
+  /** Throws `IntentraError` (`InvalidOptions`) that names the field and its range. */
+  static make(options: SendOptionsInput): SendOptions {
+    const intent = options.intent ?? "Realtime"
+    const priority = options.priority ?? 0
+    const ttl = options.ttl === undefined ? Infinity : Duration.toMillis(options.ttl)
+    if (intent !== "Realtime" && intent !== "Sequenced") {
+      throw invalid(`intent is ${JSON.stringify(intent)}, but must be "Realtime" or "Sequenced"`)
+    }
+    if (!Number.isInteger(priority) || priority < 0 || priority > 7) {
+      throw invalid(`priority is ${priority}, but must be an integer from 0 (lowest) to 7`)
+    }
+    if (!(ttl > 0)) throw invalid(`ttl is ${ttl} ms, but must be longer than zero`)
+    return new SendOptions(IntentCode.toCode(intent), priority, ttl)
+  }
+
+  /** Options as they are, or made from a literal. Throws like {@link SendOptions.make}. */
+  static from(options: SendOptions | SendOptionsInput | undefined): SendOptions {
+    return options === undefined
+      ? SendOptions.default
+      : options instanceof SendOptions
+      ? options
+      : SendOptions.make(options)
+  }
+}
+
+const invalid = (detail: string): IntentraError =>
+  new IntentraError({ reason: "InvalidOptions", detail: `send options: ${detail}` })

@@ -1,0 +1,40 @@
+/**
+ * What `unsafeSend` answers: a number, so that a hot loop allocates nothing.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type SendResult = 0 | 1 | 2 | 3
+
+/**
+ * In the queue, to leave with the next flush.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const ACCEPTED = 0
+/**
+ * The session has ended.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const SESSION_CLOSED = 1
+/**
+ * Longer than `peer.maxPayload(intent)`.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const PAYLOAD_TOO_LARGE = 2
+/**
+ * The send queue is full of more urgent messages.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const OVERLOAD = 3

@@ -1,0 +1,37 @@
+/**
+ * What happens on the control plane of a transport. Broadcast to every subscriber, bounded, never fails.
+ *
+ * @since 0.1.0
+ */
+import type { SocketAddress } from "@intentra/udp"
+import * as Data from "effect/Data"
+import type { CloseReason } from "./CloseReason.js"
+import type { Peer } from "./Peer.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type TransportEvent = Data.TaggedEnum<{
+  /** A session became active. */
+  readonly PeerConnected: { readonly peer: Peer }
+  /** An active session ended; `byPeer`: the other end said so. */
+  readonly PeerClosed: {
+    readonly peer: Peer
+    readonly reason: CloseReason
+    readonly byPeer: boolean
+    readonly text: string
+  }
+  /** A handshake of ours came to nothing. */
+  readonly ConnectFailed: { readonly address: SocketAddress; readonly reason: CloseReason }
+  /** Messages were dropped for lack of room; at most once a second for each queue. */
+  readonly Overloaded: { readonly queue: "Deliveries" | "SendQueue"; readonly dropped: number }
+}>
+
+/**
+ * Constructors and matchers.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const TransportEvent = Data.taggedEnum<TransportEvent>()

@@ -1,0 +1,128 @@
+/**
+ * Effect metrics of a transport. Counting happens in {@link TransportCounters}; here the counters are folded into
+ * `Metric`s, at most once a second and whenever they are scraped.
+ *
+ * The registry is one for the process, so several transports add up in the same series.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as CloseReason from "./CloseReason.js"
+import * as DropReason from "./DropReason.js"
+import type { TransportCounters } from "./TransportCounters.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransportMetricsShape {
+  /** A folder for one transport: adds what has changed since its last call. */
+  readonly makeFold: (counters: TransportCounters) => () => void
+}
+
+const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+const gauge = (name: string, description: string) => Metric.gauge(name, { description })
+
+const packetsReceived = counter("intentra_packets_received_total", "Datagrams received, before any check")
+const rateLimited = counter(
+  "intentra_packets_dropped_rate_limit",
+  "Packets dropped because a session's bucket was empty"
+)
+const cryptoDropped = counter("intentra_packets_dropped_crypto", "Packets that did not authenticate")
+const replays = counter("intentra_replay_rejections_total", "Packets received before, or behind the replay window")
+const strikes = counter("intentra_strike_events_total", "Strikes for authenticated misbehaviour")
+const closes = counter("intentra_connection_closes_total", "Sessions closed")
+const handshakesInFlight = gauge("intentra_handshake_in_flight", "Handshakes past the cookie and not finished")
+const connectionsActive = gauge("intentra_connections_active", "Active sessions")
+const reorderBytes = gauge("intentra_reorder_buffer_bytes", "Bytes held back until what comes before them arrives")
+
+const packetsSent = counter("intentra_packets_sent_total", "Datagrams that the socket took")
+const bytesReceived = counter("intentra_bytes_received_total", "Bytes of UDP payload received")
+const bytesSent = counter("intentra_bytes_sent_total", "Bytes of UDP payload handed to the socket")
+const messagesSent = counter("intentra_messages_sent_total", "Messages sealed into datagrams")
+const messagesReceived = counter("intentra_messages_received_total", "Messages received in authentic packets")
+const handshakes = counter("intentra_handshakes_total", "Handshakes that ended in an active session")
+const challenges = counter("intentra_handshake_challenges_total", "Challenges sent to unproven addresses")
+const evicted = counter("intentra_handshakes_evicted_total", "Handshakes in flight that made room for others")
+const sendQueue = gauge("intentra_send_queue_messages", "Messages waiting to be sent")
+const oldestUnsent = gauge("intentra_send_queue_oldest_ms", "Age of the message that waits longest")
+const deliveryBytes = gauge("intentra_delivery_queue_bytes", "Bytes of messages waiting for the consumer of deliveries")
+const longestTurn = gauge("intentra_longest_turn_ms", "The longest turn of the event loop spent in the transport")
+
+const dropped = DropReason.all.map((reason) =>
+  Metric.tagged(
+    counter("intentra_packets_dropped_total", "Datagrams and messages dropped, by reason"),
+    "reason",
+    reason
+  )
+)
+const closedBy = CloseReason.all.map((reason) => Metric.tagged(closes, "reason", reason))
+const acceptedBy = ["data", "ack", "handshake", "control"].map((type) =>
+  Metric.tagged(counter("intentra_packets_accepted_total", "Datagrams accepted, by type"), "type", type)
+)
+
+const NO_TAGS: ReadonlyArray<never> = []
+
+type Counter = Metric.Metric.Counter<number>
+type Gauge = Metric.Metric.Gauge<number>
+
+const makeFold = (counters: TransportCounters): () => void => {
+  const seen = new Map<Counter | Gauge, number>()
+  const add = (metric: Counter, value: number): void => {
+    const delta = value - (seen.get(metric) ?? 0)
+    if (delta <= 0) return
+    seen.set(metric, value)
+    metric.unsafeUpdate(delta, NO_TAGS)
+  }
+  // a gauge is the sum over the transports of the process, so each adds its own difference
+  const set = (metric: Gauge, value: number): void => {
+    const delta = value - (seen.get(metric) ?? 0)
+    if (delta === 0) return
+    seen.set(metric, value)
+    metric.unsafeModify(delta, NO_TAGS)
+  }
+  const { code } = DropReason
+  return () => {
+    add(packetsReceived, counters.received)
+    add(rateLimited, counters.drops[code.RateLimited])
+    add(cryptoDropped, counters.drops[code.AuthFailed])
+    add(replays, counters.drops[code.Replayed] + counters.drops[code.TooOld])
+    add(strikes, counters.strikes)
+    set(handshakesInFlight, counters.handshakesInFlight)
+    set(connectionsActive, counters.sessionsActive)
+    set(reorderBytes, 0)
+    add(packetsSent, counters.sent)
+    add(bytesReceived, counters.receivedBytes)
+    add(bytesSent, counters.sentBytes)
+    add(messagesSent, counters.messagesSent)
+    add(messagesReceived, counters.messagesReceived)
+    add(handshakes, counters.handshakes)
+    add(challenges, counters.challenges)
+    add(evicted, counters.handshakesEvicted)
+    set(sendQueue, counters.queued)
+    set(oldestUnsent, counters.oldestQueuedMs)
+    set(deliveryBytes, counters.deliveryBytes)
+    set(longestTurn, counters.longestTurnMs)
+    for (let i = 0; i < dropped.length; i++) add(dropped[i], counters.drops[i])
+    for (let i = 0; i < closedBy.length; i++) add(closedBy[i], counters.closes[i])
+    for (let i = 0; i < acceptedBy.length; i++) add(acceptedBy[i], counters.accepted[i])
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class TransportMetrics extends Context.Tag("intentra/TransportMetrics")<
+  TransportMetrics,
+  TransportMetricsShape
+>() {
+  /** Effect's own metric registry. */
+  static readonly layer: Layer.Layer<TransportMetrics> = Layer.succeed(TransportMetrics, { makeFold })
+  /** No metrics. */
+  static readonly layerNoop: Layer.Layer<TransportMetrics> = Layer.succeed(TransportMetrics, {
+    makeFold: () => () => {}
+  })
+}

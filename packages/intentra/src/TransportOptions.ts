@@ -1,0 +1,82 @@
+/**
+ * Everything that can be set, with its default.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { IntentraError } from "./IntentraError.js"
+import type { Limits } from "./internal/core.js"
+
+/**
+ * The numbers that the protocol goes by.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransportOptions {
+  /** A handshake's five messages take no longer. Default 5 seconds. */
+  readonly handshakeTimeout?: Duration.DurationInput | undefined
+  /** A session that received nothing authentic for so long is closed. Default 60 seconds. */
+  readonly idleTimeout?: Duration.DurationInput | undefined
+  /** Something is sent at least so often. Default 15 seconds. */
+  readonly keepalive?: Duration.DurationInput | undefined
+  /** Active sessions. Default 10,000. */
+  readonly maxSessions?: number | undefined
+  /** Messages in the send queue, all peers together. Default 4,096. */
+  readonly sendQueue?: number | undefined
+  /** Messages that wait for the consumer of `deliveries`. Default 65,536. */
+  readonly deliveryQueue?: number | undefined
+  /** Bytes of those messages. Default 16 MiB. */
+  readonly deliveryQueueBytes?: number | undefined
+  /** What peers are told that they may send, in packets a second. Default 10,000. */
+  readonly packetsPerSecond?: number | undefined
+}
+
+/** @internal */
+export interface Settings extends Limits {
+  readonly deliveryQueue: number
+  readonly deliveryQueueBytes: number
+}
+
+/** The path MTU that every path carries, in bytes of UDP payload (RFC 9000 section 14). */
+const BASE_MTU = 1200
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @internal
+ */
+export const check = (options: TransportOptions): Effect.Effect<Settings, IntentraError> =>
+  Effect.gen(function*() {
+    const fail = (detail: string) => new IntentraError({ reason: "InvalidOptions", detail })
+    const millis = (name: keyof TransportOptions, fallback: number, min: number) => {
+      const given = options[name]
+      const value = given === undefined ? fallback : Duration.toMillis(given)
+      return value >= min && value <= 86_400_000
+        ? Effect.succeed(value)
+        : Effect.fail(fail(`${name} is ${value} ms, but must be from ${min} ms to one day`))
+    }
+    const count = (name: keyof TransportOptions, fallback: number, min: number, max: number) => {
+      const value = options[name] ?? fallback
+      return typeof value === "number" && value >= min && value <= max &&
+          (Number.isInteger(value) || value === Infinity)
+        ? Effect.succeed(value)
+        : Effect.fail(fail(`${name} is ${String(value)}, but must be an integer from ${min} to ${max}`))
+    }
+    const keepalive = yield* millis("keepalive", 15_000, 100)
+    return {
+      handshakeTimeout: yield* millis("handshakeTimeout", 5_000, 100),
+      idleTimeout: yield* millis("idleTimeout", 60_000, 100),
+      keepalive,
+      answerWithin: Math.min(10_000, keepalive),
+      maxSessions: yield* count("maxSessions", 10_000, 1, 2 ** 24),
+      maxDatagram: BASE_MTU,
+      sendQueue: yield* count("sendQueue", 4_096, 16, 2 ** 20),
+      challengesPerTurn: 64,
+      handshakesPerTurn: 16,
+      packetsPerSecond: yield* count("packetsPerSecond", 10_000, 1, Infinity),
+      deliveryQueue: yield* count("deliveryQueue", 65_536, 1, 2 ** 24),
+      deliveryQueueBytes: yield* count("deliveryQueueBytes", 16 * 2 ** 20, 4_096, 2 ** 32)
+    }
+  })

@@ -1,0 +1,220 @@
+import type { EntropyShape } from "@intentra/crypto"
+import type { AddressTable, SendBatch } from "@intentra/udp"
+import type { CloseReason } from "../CloseReason.js"
+import * as DropReason from "../DropReason.js"
+import type { HandshakeShape } from "../Handshake.js"
+import type { Gate } from "../HandshakeGate.js"
+import type { PacketCryptoShape } from "../PacketCrypto.js"
+import { MAX_PACKET_BYTES, WIRE_VERSION } from "../PacketHeader.js"
+import type { RateLimiterShape } from "../RateLimiter.js"
+import type { ReplayGuardShape } from "../ReplayGuard.js"
+import type { StrikesShape } from "../Strikes.js"
+import type { TransportCounters } from "../TransportCounters.js"
+import { writeU16, writeU32 } from "./bytes.js"
+import type { ConnectionTable } from "./connectionTable.js"
+import type { Connecting } from "./initiator.js"
+import type { HalfOpen } from "./responder.js"
+import { SendQueue } from "./sendQueue.js"
+import type { Endpoint, Session } from "./session.js"
+import type { TimerHeap } from "./timerHeap.js"
+import * as TransportParameters from "./transportParameters.js"
+
+/** Every number that the protocol goes by; times in milliseconds. */
+export interface Limits {
+  readonly handshakeTimeout: number
+  readonly idleTimeout: number
+  /** A packet goes out at the latest so long after the last one. */
+  readonly keepalive: number
+  /** A received packet is answered by anything within this time. */
+  readonly answerWithin: number
+  readonly maxSessions: number
+  /** Datagrams are filled up to this many bytes. */
+  readonly maxDatagram: number
+  /** Messages in the send queue, all sessions together. */
+  readonly sendQueue: number
+  /** Challenges sent in one turn. */
+  readonly challengesPerTurn: number
+  /** Echoes answered with Diffie-Hellman in one turn. */
+  readonly handshakesPerTurn: number
+  /** What we tell peers that we take, packets a second. */
+  readonly packetsPerSecond: number
+}
+
+/** What the protocol is made of. */
+export interface Services {
+  readonly crypto: PacketCryptoShape
+  readonly entropy: EntropyShape
+  readonly handshake: HandshakeShape
+  readonly gate: Gate
+  readonly rateLimiter: RateLimiterShape
+  readonly replayGuard: ReplayGuardShape
+  readonly strikes: StrikesShape
+}
+
+export const ADMIT = 1
+export const REFUSE = 0
+/** The verdict comes later, through `Protocol.verdict`. */
+export const UNDECIDED = -1
+
+export type ConnectFailure = "HandshakeTimeout" | "WrongKey" | "Refused" | "SessionLimit"
+
+/** What the protocol calls: the way out of it. All synchronous; bytes are valid during the call only. */
+export interface Host {
+  readonly outbox: SendBatch
+  readonly addresses: AddressTable
+  /** Hands the outbox over and clears it; returns how many datagrams were taken. */
+  readonly send: () => number
+  /** There is something to flush. */
+  readonly wake: () => void
+  readonly onMessage: (
+    session: Session,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    intent: number,
+    now: number
+  ) => void
+  readonly onActive: (session: Session) => void
+  /** `byPeer`: the peer said so, in an authentic CLOSE. */
+  readonly onClosed: (session: Session, reason: CloseReason, byPeer: boolean, text: string) => void
+  readonly onConnected: (connecting: Connecting, session: Session) => void
+  readonly onConnectFailed: (connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason) => void
+  readonly authorize: (publicKey: Uint8Array, addressId: number, endpoint: HalfOpen | Connecting) => number
+}
+
+/** Rekey does not exist without a limit: no key seals more packets than this (RFC 9001 appendix B.1). */
+export const SEAL_LIMIT = 2 ** 28
+/** Packets at the end of a key's life that only CLOSE may use. */
+export const SEAL_RESERVE = 16
+/** Failed opens after which a key is given up (RFC 9001 section 6.6, with a wide margin). */
+export const FAILED_OPEN_LIMIT = 2 ** 36
+export const TAG_BYTES = 16
+/** Room for the control frames that may ride before the messages of a datagram. */
+export const CONTROL_ROOM = 32
+/** A PING rides along when the last one is older. */
+export const PING_INTERVAL = 1000
+
+/** State and mechanisms that the parts of the protocol share, and the way every packet leaves. */
+export class Core {
+  readonly queue: SendQueue
+  /** Sessions with something to send, in order. */
+  readonly ready: Array<Session> = []
+  readonly byIdentity = new Map<string, Session>()
+  challengesThisTurn = 0
+  handshakesThisTurn = 0
+  /** Ends a session with a sealed CLOSE; the protocol sets it. */
+  closeSession: (now: number, session: Session, reason: CloseReason, text: string) => void = () => {}
+  /** Ends a session because an authentic CLOSE said so; the protocol sets it. */
+  closedByPeer: (now: number, session: Session, reason: CloseReason, text: string) => void = () => {}
+  /** Forgets a session that never became active, without a word; the protocol sets it. */
+  abandon: (now: number, session: Session) => void = () => {}
+  /** Makes a session active; the protocol sets it. */
+  activate: (now: number, session: Session) => void = () => {}
+
+  constructor(
+    readonly limits: Limits,
+    readonly services: Services,
+    readonly host: Host,
+    readonly counters: TransportCounters,
+    readonly table: ConnectionTable,
+    readonly timers: TimerHeap<Endpoint>
+  ) {
+    this.queue = new SendQueue(limits.sendQueue, MAX_PACKET_BYTES)
+  }
+
+  /** What we tell the other side in messages 2 and 3. */
+  ownParameters(connId: number, reserved: number): Uint8Array {
+    return TransportParameters.encode({
+      connId,
+      maxDatagram: MAX_PACKET_BYTES,
+      packetsPerSecond: this.limits.packetsPerSecond
+    }, reserved)
+  }
+
+  drop(code: number): void {
+    this.counters.drops[code]++
+  }
+
+  /** Room for one datagram in the outbox, which is handed over first when it is full. */
+  reserve(bytes: number): number {
+    const offset = this.host.outbox.reserve(bytes)
+    if (offset >= 0) return offset
+    this.handOver()
+    return this.host.outbox.reserve(bytes)
+  }
+
+  handOver(): void {
+    const count = this.host.outbox.count
+    if (count === 0) return
+    const taken = this.host.send()
+    this.counters.sent += taken
+    this.counters.drops[DropReason.code.SendQueueFull] += count - taken
+  }
+
+  /** Sends bytes as they are (handshake messages, repeated CLOSE). */
+  sendBytes(bytes: Uint8Array, addressId: number): void {
+    const offset = this.reserve(bytes.length)
+    if (offset < 0) return
+    this.host.outbox.arena.set(bytes, offset)
+    this.host.outbox.commit(bytes.length, addressId)
+    this.counters.sentBytes += bytes.length
+    this.host.wake()
+  }
+
+  /** The session has something to say at the next flush. */
+  markReady(session: Session): void {
+    if (session.ready) return
+    session.ready = true
+    this.ready.push(session)
+    this.host.wake()
+  }
+
+  /**
+   * Seals the plaintext that stands behind the room for a header at `offset` of the outbox, and commits the datagram.
+   * False when the key's hard limit is reached.
+   */
+  seal(
+    now: number,
+    session: Session,
+    type: number,
+    intent: number,
+    priority: number,
+    offset: number,
+    plaintextLength: number
+  ): boolean {
+    const keys = session.keys[session.epoch]
+    if (keys === undefined || keys.sendSeq >= SEAL_LIMIT) return false
+    const arena = this.host.outbox.arena
+    const seq = keys.sendSeq++
+    const payloadLength = plaintextLength + TAG_BYTES
+    writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq)
+    const length = keys.send.seal(arena, offset, plaintextLength, seq)
+    if (length < 0) return false
+    this.host.outbox.commit(length, session.addressId)
+    this.counters.sentBytes += length
+    session.packetsSent++
+    session.bytesSent += length
+    session.lastSent = now
+    session.unansweredSince = Infinity
+    return true
+  }
+}
+
+const writeHeader = (
+  out: Uint8Array,
+  offset: number,
+  type: number,
+  intent: number,
+  priority: number,
+  epoch: number,
+  payloadLength: number,
+  connId: number,
+  seq: number
+): void => {
+  out[offset] = (WIRE_VERSION << 4) | type
+  out[offset + 1] = (intent << 6) | (priority << 3) | (epoch << 1)
+  writeU16(out, offset + 2, payloadLength)
+  writeU32(out, offset + 4, connId)
+  writeU32(out, offset + 8, seq)
+  writeU32(out, offset + 12, 0)
+}

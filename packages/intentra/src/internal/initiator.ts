@@ -1,0 +1,246 @@
+import type { HandshakeState } from "@intentra/noise"
+import { NoiseError } from "@intentra/noise"
+import { Address } from "@intentra/udp"
+import type { CloseReason } from "../CloseReason.js"
+import * as DropReason from "../DropReason.js"
+import type { ConnectFailure, Core } from "./core.js"
+import { REFUSE, UNDECIDED } from "./core.js"
+import {
+  CHALLENGE_BYTES,
+  CHALLENGE_COOKIE,
+  CHALLENGE_NONCE,
+  COOKIE_BYTES,
+  encodeEcho,
+  encodeHello,
+  encodeNoise,
+  MESSAGE_3,
+  NOISE_MESSAGE,
+  NONCE,
+  NONCE_BYTES,
+  PADDED_BYTES
+} from "./handshakeMessages.js"
+import type { Endpoint } from "./session.js"
+import { CONNECTING, EpochKeys, OPENING, Session } from "./session.js"
+import * as TransportParameters from "./transportParameters.js"
+
+const { code } = DropReason
+
+/** First repeat after this many milliseconds, then twice as long each time up to the last; all jittered by a tenth. */
+const FIRST_REPEAT = 200
+const LAST_REPEAT = 1000
+/**
+ * Different cookies echoed without waiting for the repeat timer. A forged challenge costs one of these, not the
+ * handshake: every repeat of the hello brings a genuine one, and grants as many again.
+ */
+const ECHOES_PER_REPEAT = 4
+
+/** A handshake of ours in progress. Only this side has timers. */
+export class Connecting implements Endpoint {
+  timerAt = 0
+  timerIndex = -1
+  state = CONNECTING
+  readonly deadline: number
+  interval = FIRST_REPEAT
+  repeats = 0
+  echoesLeft = ECHOES_PER_REPEAT
+  echo: Uint8Array | undefined = undefined
+  message3: Uint8Array | undefined = undefined
+  session: Session | undefined = undefined
+  failure: ConnectFailure = "HandshakeTimeout"
+  /** Set by the shell. */
+  handle: unknown = undefined
+
+  constructor(
+    readonly connId: number,
+    readonly addressId: number,
+    readonly address: Uint8Array,
+    readonly remoteKey: Uint8Array | undefined,
+    readonly hello: Uint8Array,
+    readonly message1: Uint8Array,
+    readonly mac1: (data: Uint8Array) => Uint8Array,
+    public noise: HandshakeState,
+    now: number,
+    timeout: number
+  ) {
+    this.deadline = now + timeout
+  }
+}
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+/** The initiator: hello, echo, message 3, each repeated until something better comes back. */
+export class Initiator {
+  constructor(private readonly core: Core) {}
+
+  connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined): Connecting {
+    const { entropy, handshake } = this.core.services
+    const connId = this.core.table.newId(now)
+    const nonce = new Uint8Array(NONCE_BYTES)
+    entropy.fill(nonce)
+    const mac1 = handshake.mac1(remoteKey)
+    const noise = handshake.begin("initiator", connId)
+    const connecting = new Connecting(
+      connId,
+      this.core.host.addresses.acquire(address, 0),
+      address.slice(),
+      remoteKey,
+      encodeHello(remoteKey !== undefined && !handshake.hasPsk, handshake.pattern, connId, nonce, mac1),
+      noise.writeMessage(new Uint8Array(0)),
+      mac1,
+      noise,
+      now,
+      this.core.limits.handshakeTimeout
+    )
+    this.core.table.set(connecting)
+    this.core.sendBytes(connecting.hello, connecting.addressId)
+    this.schedule(now, connecting)
+    return connecting
+  }
+
+  timeout(now: number, connecting: Connecting): void {
+    if (now >= connecting.deadline) {
+      const { session } = connecting
+      if (session !== undefined) this.core.abandon(now, session)
+      this.fail(connecting, connecting.failure)
+      return
+    }
+    connecting.repeats++
+    connecting.interval = Math.min(LAST_REPEAT, connecting.interval * 2)
+    connecting.echoesLeft = ECHOES_PER_REPEAT
+    if (connecting.message3 !== undefined) {
+      this.core.sendBytes(connecting.message3, connecting.addressId)
+    } else {
+      // the hello brings a fresh challenge in case the cookie has grown old or was forged
+      if (connecting.echo !== undefined) this.core.sendBytes(connecting.echo, connecting.addressId)
+      if (connecting.echo === undefined || connecting.repeats % 2 === 0) {
+        this.core.sendBytes(connecting.hello, connecting.addressId)
+      }
+    }
+    this.schedule(now, connecting)
+  }
+
+  /** A challenge for `connecting`. Only its nonce shows that it answers our hello; it cannot be authenticated. */
+  onChallenge(connecting: Connecting, arena: Uint8Array, offset: number, length: number): void {
+    const { core } = this
+    if (length !== CHALLENGE_BYTES) return core.drop(code.HandshakeMalformed)
+    if (connecting.message3 !== undefined) return core.drop(code.HandshakeRepeated)
+    for (let i = 0; i < NONCE_BYTES; i++) {
+      if (arena[offset + CHALLENGE_NONCE + i] !== connecting.hello[NONCE + i]) return core.drop(code.HandshakeForged)
+    }
+    if (connecting.echoesLeft === 0) return core.drop(code.HandshakeRepeated)
+    connecting.echoesLeft--
+    core.counters.accepted[2]++
+    const cookie = arena.subarray(offset + CHALLENGE_COOKIE, offset + CHALLENGE_COOKIE + COOKIE_BYTES)
+    connecting.echo = encodeEcho(connecting.hello, cookie, connecting.message1, connecting.mac1)
+    core.sendBytes(connecting.echo, connecting.addressId)
+  }
+
+  /** Message 2, read on a copy: a forged one changes nothing, and waiting goes on. */
+  onMessage2(now: number, connecting: Connecting, arena: Uint8Array, offset: number, length: number): void {
+    const { core } = this
+    if (length > PADDED_BYTES) return core.drop(code.HandshakeMalformed)
+    if (connecting.message3 !== undefined) return core.drop(code.HandshakeRepeated)
+    if (connecting.echo === undefined) return core.drop(code.HandshakeUnexpected)
+    const noise = connecting.noise.clone()
+    let parameters: TransportParameters.TransportParameters | undefined
+    try {
+      parameters = TransportParameters.decode(
+        noise.readMessage(arena.subarray(offset + NOISE_MESSAGE, offset + length))
+      )
+    } catch (error) {
+      if (!(error instanceof NoiseError)) throw error
+      noise.destroy()
+      return core.drop(code.HandshakeForged)
+    }
+    const remote = noise.remoteStatic
+    if (remote === undefined || parameters === undefined || parameters.connId === 0) {
+      noise.destroy()
+      return core.drop(code.HandshakeMalformed)
+    }
+    if (connecting.remoteKey !== undefined && !equal(remote, connecting.remoteKey)) {
+      noise.destroy()
+      connecting.failure = "WrongKey"
+      return core.drop(code.HandshakeForged)
+    }
+    if (connecting.remoteKey === undefined) {
+      const verdict = core.host.authorize(remote, connecting.addressId, connecting)
+      if (verdict === REFUSE || verdict === UNDECIDED) {
+        // an undecided authorizer cannot hold a responder's answer: whoever needs time pins the key instead
+        noise.destroy()
+        connecting.failure = "WrongKey"
+        return core.drop(code.Unauthorized)
+      }
+    }
+    core.counters.accepted[2]++
+    connecting.noise.destroy()
+    connecting.noise = noise
+    this.finish(now, connecting, remote, parameters)
+  }
+
+  private finish(
+    now: number,
+    connecting: Connecting,
+    remote: Uint8Array,
+    parameters: TransportParameters.TransportParameters
+  ): void {
+    const { core } = this
+    const { crypto, entropy, handshake, rateLimiter, replayGuard, strikes } = core.services
+    const message3 = connecting.noise.writeMessage(core.ownParameters(connecting.connId, entropy.uint32()))
+    connecting.message3 = encodeNoise(MESSAGE_3, parameters.connId, message3)
+    const keys = connecting.noise.splitKeys()
+    const session = new Session(
+      connecting.connId,
+      parameters.connId,
+      true,
+      remote,
+      handshake.identify(remote),
+      core.host.addresses.acquire(connecting.address, 0),
+      OPENING,
+      rateLimiter.makeSession(),
+      rateLimiter.makeForgery(),
+      strikes.make(),
+      Math.min(core.limits.maxDatagram, parameters.maxDatagram),
+      now
+    )
+    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make())
+    keys.send.fill(0)
+    keys.receive.fill(0)
+    connecting.noise.destroy()
+    session.connecting = connecting
+    session.greaseDue = true
+    connecting.session = session
+    core.table.set(session)
+    core.sendBytes(connecting.message3, connecting.addressId)
+    connecting.interval = FIRST_REPEAT
+    this.schedule(now, connecting)
+  }
+
+  /** The session was heard under its new keys: the handshake has done its work. */
+  done(connecting: Connecting): void {
+    this.core.timers.remove(connecting)
+    this.core.host.addresses.release(connecting.addressId)
+  }
+
+  /** Gives up: the caller's, or the deadline's. */
+  fail(connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason): void {
+    this.forget(connecting)
+    this.core.host.onConnectFailed(connecting, failure, closeReason)
+  }
+
+  forget(connecting: Connecting): void {
+    this.core.timers.remove(connecting)
+    if (connecting.session === undefined) this.core.table.delete(connecting.connId)
+    connecting.noise.destroy()
+    this.core.host.addresses.release(connecting.addressId)
+  }
+
+  /** Whether a datagram came from where our handshake goes to. */
+  isFrom(connecting: Connecting, addresses: Uint8Array, addressOffset: number): boolean {
+    return Address.equals(connecting.address, 0, addresses, addressOffset)
+  }
+
+  private schedule(now: number, connecting: Connecting): void {
+    const jitter = 0.9 + (this.core.services.entropy.uint32() / 2 ** 32) * 0.2
+    this.core.timers.set(connecting, Math.min(connecting.deadline, now + connecting.interval * jitter))
+  }
+}

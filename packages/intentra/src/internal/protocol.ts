@@ -1,0 +1,323 @@
+/**
+ * The transport protocol as a synchronous state machine: datagrams, calls, a monotonic time in milliseconds and entropy
+ * go in; datagrams, deliveries and events come out through the {@link Host}. It owns no timer, socket, clock or fiber.
+ */
+import type { ReceiveBatch } from "@intentra/udp"
+import * as CloseReason from "../CloseReason.js"
+import * as DropReason from "../DropReason.js"
+import type { TransportCounters } from "../TransportCounters.js"
+import { readU32 } from "./bytes.js"
+import { ConnectionTable } from "./connectionTable.js"
+import type { Host, Limits, Services } from "./core.js"
+import { Core } from "./core.js"
+import {
+  CHALLENGE,
+  ECHO,
+  headerIsPlain,
+  HELLO,
+  KIND,
+  MESSAGE_2,
+  MESSAGE_3,
+  NOISE_MESSAGE
+} from "./handshakeMessages.js"
+import type { Connecting } from "./initiator.js"
+import { Initiator } from "./initiator.js"
+import type { HandshakeInput } from "./receiver.js"
+import { Receiver } from "./receiver.js"
+import type { HalfOpen } from "./responder.js"
+import { Responder } from "./responder.js"
+import { Sender } from "./sender.js"
+import type { Endpoint, Session } from "./session.js"
+import { ACTIVE, CLOSED, CONNECTING, HALF_OPEN, OPENING } from "./session.js"
+import { TimerHeap } from "./timerHeap.js"
+
+const { code } = DropReason
+
+/** conn_ids rest so long before they may be drawn again. */
+const CONN_ID_REST = 180_000
+/** A closed session's CLOSE answers late packets so long. */
+const CLOSE_LINGER = 30_000
+/** Closed sessions kept for that, at most. */
+const LINGER_LIMIT = 1024
+/** CLOSE goes out at once and again after these delays. */
+const CLOSE_REPEATS = [50, 150]
+
+export class Protocol implements HandshakeInput {
+  readonly core: Core
+  readonly sender: Sender
+  readonly receiver: Receiver
+  readonly initiator: Initiator
+  readonly responder: Responder
+  private readonly lingering = new Set<Session>()
+
+  constructor(limits: Limits, services: Services, host: Host, counters: TransportCounters) {
+    const table = new ConnectionTable(services.entropy.uint32, CONN_ID_REST)
+    this.core = new Core(limits, services, host, counters, table, new TimerHeap<Endpoint>())
+    this.core.closeSession = (now, session, reason, text) => this.close(now, session, reason, text)
+    this.core.closedByPeer = (now, session, reason, text) => this.closedByPeer(now, session, reason, text)
+    this.core.abandon = (now, session) => this.abandon(now, session)
+    this.core.activate = (now, session) => this.activate(now, session)
+    this.sender = new Sender(this.core)
+    this.receiver = new Receiver(this.core, this)
+    this.initiator = new Initiator(this.core)
+    this.responder = new Responder(this.core)
+  }
+
+  /** When `timeout` wants to be called, at the latest; Infinity when nothing is pending. */
+  get nextDeadline(): number {
+    return this.core.timers.next
+  }
+
+  /** A batch of datagrams; everything they ask for is done or dropped when this returns. */
+  receive(now: number, batch: ReceiveBatch): void {
+    this.core.challengesThisTurn = 0
+    this.core.handshakesThisTurn = 0
+    this.receiver.receive(now, batch)
+  }
+
+  connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined): Connecting {
+    return this.initiator.connect(now, address, remoteKey)
+  }
+
+  /** The caller of `connect` lost interest. */
+  cancel(now: number, connecting: Connecting): void {
+    if (connecting.state !== CONNECTING) return
+    connecting.state = CLOSED
+    this.initiator.forget(connecting)
+    if (connecting.session !== undefined) this.close(now, connecting.session, "LocalClosed", "")
+  }
+
+  /** The authorizer's later verdict. */
+  verdict(now: number, endpoint: HalfOpen, admitted: boolean): void {
+    this.responder.verdict(now, endpoint, admitted)
+  }
+
+  /** Every deadline that has come. */
+  timeout(now: number): void {
+    for (;;) {
+      const endpoint = this.core.timers.pop(now)
+      if (endpoint === undefined) return
+      switch (endpoint.state) {
+        case CONNECTING:
+          this.initiator.timeout(now, endpoint as Connecting)
+          if (now >= (endpoint as Connecting).deadline) endpoint.state = CLOSED
+          break
+        case HALF_OPEN:
+          this.responder.timeout(now, endpoint as HalfOpen)
+          break
+        case ACTIVE:
+          this.sessionTimeout(now, endpoint as Session)
+          break
+        case CLOSED:
+          this.closedTimeout(now, endpoint as Session)
+          break
+      }
+    }
+  }
+
+  /** Ends every session with CLOSE, sent as often as it will ever be. */
+  shutdown(now: number): void {
+    for (const endpoint of Array.from(this.core.table.values())) {
+      if (endpoint.state === ACTIVE || endpoint.state === OPENING) {
+        this.close(now, endpoint as Session, "TransportClosed", "")
+      } else if (endpoint.state === CONNECTING) {
+        this.cancel(now, endpoint as Connecting)
+      }
+    }
+    for (const session of this.lingering) {
+      while (session.closeBytes !== undefined && session.closeSends <= CLOSE_REPEATS.length) {
+        session.closeSends++
+        this.core.sendBytes(session.closeBytes, session.addressId)
+      }
+    }
+    this.core.handOver()
+  }
+
+  receiveHandshake(
+    now: number,
+    arena: Uint8Array,
+    offset: number,
+    length: number,
+    addresses: Uint8Array,
+    addressOffset: number
+  ): void {
+    const { core } = this
+    if (length <= NOISE_MESSAGE || !headerIsPlain(arena, offset)) return core.drop(code.HandshakeMalformed)
+    const kind = arena[offset + KIND]
+    if (kind === HELLO) return this.responder.onHello(now, arena, offset, length, addresses, addressOffset)
+    if (kind === ECHO) return this.responder.onEcho(now, arena, offset, length, addresses, addressOffset)
+    if (kind !== CHALLENGE && kind !== MESSAGE_2 && kind !== MESSAGE_3) return core.drop(code.HandshakeMalformed)
+    for (let i = KIND + 1; i < NOISE_MESSAGE; i++) {
+      if (arena[offset + i] !== 0) return core.drop(code.HandshakeMalformed)
+    }
+    const endpoint = core.table.get(readU32(arena, offset + 4))
+    if (endpoint === undefined) return core.drop(code.UnknownConnection)
+    if (kind === MESSAGE_3) {
+      if (endpoint.state === HALF_OPEN) {
+        return this.responder.onMessage3(now, endpoint as HalfOpen, arena, offset, length, addresses, addressOffset)
+      }
+      if (endpoint.state === ACTIVE) {
+        const session = endpoint as Session
+        if (this.responder.onRepeatedMessage3(now, session, arena, offset, addresses, addressOffset)) {
+          core.counters.accepted[2]++
+          return this.sender.sendControl(now, session)
+        }
+      }
+      if (endpoint.state === CLOSED) {
+        this.receiver.answerClosed(now, endpoint as Session, length, addresses, addressOffset)
+      }
+      return core.drop(code.WrongState)
+    }
+    const connecting = endpoint.state === CONNECTING ? endpoint as Connecting : (endpoint as Session).connecting
+    if (connecting === undefined) return core.drop(code.WrongState)
+    if (!this.initiator.isFrom(connecting, addresses, addressOffset)) return core.drop(code.HandshakeUnexpected)
+    if (kind === CHALLENGE) return this.initiator.onChallenge(connecting, arena, offset, length)
+    return this.initiator.onMessage2(now, connecting, arena, offset, length)
+  }
+
+  /** A session has been proven: it takes the place of an older one of the same identity. */
+  private activate(now: number, session: Session): void {
+    const { core } = this
+    const older = core.byIdentity.get(session.id)
+    const { connecting } = session
+    if (connecting !== undefined) {
+      session.connecting = undefined
+      connecting.state = CLOSED
+      this.initiator.done(connecting)
+    }
+    session.state = ACTIVE
+    session.activeSince = now
+    session.lastReceived = now
+    if (older !== undefined && this.keepsOlder(now, older, session)) {
+      // both sides connected at once, and both keep the session that the smaller key began
+      if (connecting !== undefined) core.host.onConnected(connecting, older)
+      return this.close(now, session, "Replaced", "")
+    }
+    core.byIdentity.set(session.id, session)
+    core.counters.handshakes++
+    core.counters.sessionsActive++
+    if (older !== undefined) this.close(now, older, "Replaced", "")
+    this.look(now, session)
+    core.host.onActive(session)
+    if (connecting !== undefined) core.host.onConnected(connecting, session)
+    else this.sender.sendControl(now, session)
+  }
+
+  private keepsOlder(now: number, older: Session, newer: Session): boolean {
+    if (older.initiator === newer.initiator) return false
+    if (now - older.activeSince > this.core.limits.handshakeTimeout) return false
+    const ownIsSmaller = Buffer.compare(this.core.services.handshake.publicKey, older.identity) < 0
+    return older.initiator === ownIsSmaller
+  }
+
+  /** When to look at an active session again: no deadline of it can come earlier, whatever happens until then. */
+  private look(now: number, session: Session): void {
+    const { limits } = this.core
+    const unanswered = session.unansweredSince === Infinity ? now : session.unansweredSince
+    this.core.timers.set(
+      session,
+      Math.min(
+        session.lastReceived + limits.idleTimeout,
+        session.lastSent + limits.keepalive,
+        unanswered + limits.answerWithin
+      )
+    )
+  }
+
+  private sessionTimeout(now: number, session: Session): void {
+    const { core } = this
+    const { limits } = core
+    if (now >= session.lastReceived + limits.idleTimeout) {
+      return this.close(now, session, "Timeout", "nothing was received for the idle time")
+    }
+    if (now >= session.lastSent + limits.keepalive || now >= session.unansweredSince + limits.answerWithin) {
+      this.sender.sendControl(now, session)
+    }
+    // sendControl may have closed it
+    if (session.state !== ACTIVE) return
+    this.look(now, session)
+  }
+
+  /** Ends a session from this side: its peer hears CLOSE, its id answers late packets for a while. */
+  close(now: number, session: Session, reason: CloseReason.CloseReason, text: string): void {
+    if (session.state === CLOSED) return
+    const { core } = this
+    const wasActive = this.leave(session, reason)
+    this.sender.sendClose(now, session, reason, text)
+    session.destroyKeys()
+    session.closedAt = now
+    if (session.closeBytes === undefined) this.release(now, session)
+    else this.linger(now, session)
+    if (wasActive) core.host.onClosed(session, reason, false, text)
+  }
+
+  private closedByPeer(now: number, session: Session, reason: CloseReason.CloseReason, text: string): void {
+    const { core } = this
+    const { connecting } = session
+    const wasActive = this.leave(session, reason)
+    session.destroyKeys()
+    this.release(now, session)
+    if (connecting !== undefined) {
+      session.connecting = undefined
+      connecting.state = CLOSED
+      this.initiator.fail(connecting, "Refused", reason)
+    }
+    if (wasActive) core.host.onClosed(session, reason, true, text)
+  }
+
+  /** What every end of a session has in common. True when it was active in the eyes of the user. */
+  private leave(session: Session, reason: CloseReason.CloseReason): boolean {
+    const { core } = this
+    session.state = CLOSED
+    core.timers.remove(session)
+    const dropped = core.queue.removeAll(session)
+    core.counters.drops[code.SessionClosed] += dropped
+    const wasActive = session.handle !== undefined
+    if (core.byIdentity.get(session.id) === session) core.byIdentity.delete(session.id)
+    if (wasActive) {
+      core.counters.sessionsActive--
+      core.counters.closes[CloseReason.toCode(reason)]++
+    }
+    return wasActive
+  }
+
+  private abandon(now: number, session: Session): void {
+    session.state = CLOSED
+    session.connecting = undefined
+    session.destroyKeys()
+    this.release(now, session)
+  }
+
+  private linger(now: number, session: Session): void {
+    if (this.lingering.size >= LINGER_LIMIT) {
+      for (const oldest of this.lingering) {
+        this.release(now, oldest)
+        break
+      }
+    }
+    this.lingering.add(session)
+    this.core.timers.set(session, now + CLOSE_REPEATS[0])
+  }
+
+  private closedTimeout(now: number, session: Session): void {
+    const { core } = this
+    if (now >= session.closedAt + CLOSE_LINGER || session.closeBytes === undefined) return this.release(now, session)
+    if (session.closeSends <= CLOSE_REPEATS.length) {
+      core.sendBytes(session.closeBytes, session.addressId)
+      session.closeSends++
+    }
+    core.timers.set(
+      session,
+      session.closedAt +
+        (session.closeSends <= CLOSE_REPEATS.length ? CLOSE_REPEATS[session.closeSends - 1] : CLOSE_LINGER)
+    )
+  }
+
+  private release(now: number, session: Session): void {
+    const { core } = this
+    core.timers.remove(session)
+    this.lingering.delete(session)
+    core.table.rest(now, session.connId)
+    core.host.addresses.release(session.addressId)
+  }
+}

@@ -1,0 +1,251 @@
+import type { ReceiveBatch } from "@intentra/udp"
+import * as CloseReason from "../CloseReason.js"
+import * as DropReason from "../DropReason.js"
+import * as Frame from "../Frame.js"
+import * as Intent from "../Intent.js"
+import { CONTROL, DATA, HANDSHAKE, HEADER_BYTES, MAX_PACKET_BYTES, WIRE_VERSION } from "../PacketHeader.js"
+import { FRESH, REPLAYED } from "../ReplayWindow.js"
+import { readU16, readU32 } from "./bytes.js"
+import type { Core } from "./core.js"
+import { FAILED_OPEN_LIMIT, TAG_BYTES } from "./core.js"
+import type { EpochKeys, Session } from "./session.js"
+import { ACTIVE, CLOSED, OPENING } from "./session.js"
+
+const { code } = DropReason
+
+/** No serial number is newer than another by more than this (RFC 1982). */
+const HALF_OF_SERIALS = 0x80000000
+
+const CLOSE_ANSWER_INTERVAL = 1000
+
+/** Ways in for what is not a sealed packet. */
+export interface HandshakeInput {
+  receiveHandshake(
+    now: number,
+    arena: Uint8Array,
+    offset: number,
+    length: number,
+    addresses: Uint8Array,
+    addressOffset: number
+  ): void
+}
+
+/** Sealed packets: every check in its order, then the frames. */
+export class Receiver {
+  private readonly plaintext = new Uint8Array(MAX_PACKET_BYTES)
+  /** Whether the packet being read has a CLOSE. */
+  private closes = false
+
+  constructor(private readonly core: Core, private readonly handshakes: HandshakeInput) {}
+
+  receive(now: number, batch: ReceiveBatch): void {
+    const { arena, count, lengths, offsets } = batch
+    for (let i = 0; i < count; i++) {
+      this.receiveOne(now, arena, offsets[i], lengths[i], batch.addresses, i * 24)
+    }
+  }
+
+  private receiveOne(
+    now: number,
+    arena: Uint8Array,
+    offset: number,
+    length: number,
+    addresses: Uint8Array,
+    addressOffset: number
+  ): void {
+    const { core } = this
+    const { counters } = core
+    counters.received++
+    counters.receivedBytes += length
+    if (length < HEADER_BYTES) return core.drop(code.Truncated)
+    if (length > MAX_PACKET_BYTES) return core.drop(code.Oversized)
+    const first = arena[offset]
+    if (first >> 4 !== WIRE_VERSION) return core.drop(code.BadVersion)
+    const type = first & 15
+    if (type > CONTROL) return core.drop(code.BadType)
+    const second = arena[offset + 1]
+    if ((second & 1) !== 0 || second >> 6 === 3) return core.drop(code.ReservedBit)
+    if (readU16(arena, offset + 2) !== length - HEADER_BYTES) return core.drop(code.LengthMismatch)
+    if (type === HANDSHAKE) {
+      return this.handshakes.receiveHandshake(now, arena, offset, length, addresses, addressOffset)
+    }
+    if (length < HEADER_BYTES + TAG_BYTES) return core.drop(code.Truncated)
+
+    const endpoint = core.table.get(readU32(arena, offset + 4))
+    if (endpoint === undefined) return core.drop(code.UnknownConnection)
+    if (endpoint.state !== ACTIVE && endpoint.state !== OPENING) {
+      if (endpoint.state === CLOSED) {
+        this.answerClosed(now, endpoint as Session, length, addresses, addressOffset)
+      }
+      return core.drop(code.WrongState)
+    }
+    const session = endpoint as Session
+    const keys = session.keys[(second >> 1) & 3]
+    if (keys === undefined) return core.drop(code.UnknownEpoch)
+    if (!session.bucket.check(now)) {
+      session.dropped++
+      return core.drop(code.RateLimited)
+    }
+    if (!session.forgeries.check(now) && !core.host.addresses.equals(session.addressId, addresses, addressOffset)) {
+      return core.drop(code.ForgeryLimited)
+    }
+    const seq = readU32(arena, offset + 8)
+    const verdict = keys.replay.check(seq)
+    if (verdict !== FRESH) return core.drop(verdict === REPLAYED ? code.Replayed : code.TooOld)
+    const opened = keys.receive.open(arena, offset, length, seq, this.plaintext)
+    if (opened < 0) {
+      session.forgeries.charge(now)
+      core.drop(code.AuthFailed)
+      if (++keys.failedOpens >= FAILED_OPEN_LIMIT) {
+        core.closeSession(now, session, "LimitExceeded", "too many forged packets for one key")
+      }
+      return
+    }
+    session.bucket.charge(now)
+    keys.replay.mark(seq)
+    this.accept(now, session, keys, type, length, readU32(arena, offset + 12), opened)
+  }
+
+  private accept(
+    now: number,
+    session: Session,
+    keys: EpochKeys,
+    type: number,
+    length: number,
+    acknowledged: number,
+    opened: number
+  ): void {
+    const { core } = this
+    keys.received++
+    session.packetsReceived++
+    session.bytesReceived += length
+    session.lastReceived = now
+    const messages = this.validate(type, opened)
+    // only messages ask for a sign of life; a PING has its PONG, and a PONG needs no answer
+    if (messages > 0 && session.unansweredSince === Infinity) session.unansweredSince = now
+    if (messages < 0 || acknowledged !== 0) {
+      // nothing Reliable was ever sent, so a header that acknowledges something is misbehaviour too
+      core.drop(messages === MALFORMED ? code.MalformedFrame : code.ForbiddenFrame)
+      session.dropped++
+      core.counters.strikes++
+      if (session.strikes.strike(now)) {
+        core.closeSession(now, session, "ProtocolViolation", "too many malformed packets")
+      }
+      return
+    }
+    core.counters.accepted[type]++
+    if (session.state === OPENING && !this.closes) core.activate(now, session)
+    this.dispatch(now, session, opened)
+  }
+
+  /** The number of messages among the frames, or why the list is refused. Nothing is done before all of it is read. */
+  private validate(type: number, end: number): number {
+    const bytes = this.plaintext
+    let messages = 0
+    let offset = 0
+    this.closes = false
+    while (offset < end) {
+      const behind = Frame.next(bytes, offset, end)
+      if (behind < 0) return MALFORMED
+      const body = behind - offset - Frame.FRAME_HEADER_BYTES
+      switch (bytes[offset]) {
+        case Frame.REALTIME:
+          messages++
+          break
+        case Frame.SEQUENCED:
+          if (body < 4) return MALFORMED
+          messages++
+          break
+        case Frame.PING:
+        case Frame.PONG:
+          if (body !== 4) return MALFORMED
+          break
+        case Frame.CLOSE:
+          if (body < 1 || body > 1 + Frame.MAX_CLOSE_TEXT_BYTES) return MALFORMED
+          if (type !== CONTROL) return FORBIDDEN
+          this.closes = true
+          break
+      }
+      offset = behind
+    }
+    if (end === 0) return MALFORMED
+    return (messages > 0) === (type === DATA) ? messages : FORBIDDEN
+  }
+
+  private dispatch(now: number, session: Session, end: number): void {
+    const { core } = this
+    const bytes = this.plaintext
+    let offset = 0
+    while (offset < end) {
+      const body = offset + Frame.FRAME_HEADER_BYTES
+      const behind = body + readU16(bytes, offset + 1)
+      switch (bytes[offset]) {
+        case Frame.REALTIME:
+          this.deliver(now, session, body, behind - body, Intent.REALTIME)
+          break
+        case Frame.SEQUENCED:
+          this.deliverSequenced(now, session, readU32(bytes, body), body + 4, behind)
+          break
+        case Frame.PING:
+          session.pongDue = true
+          session.pongToken = readU32(bytes, body)
+          core.markReady(session)
+          break
+        case Frame.PONG:
+          if (session.pingOpen && readU32(bytes, body) === session.pingToken) {
+            session.pingOpen = false
+            session.sampleRtt(now - session.pingSentAt)
+          }
+          break
+        case Frame.CLOSE:
+          this.peerClosed(now, session, bytes[body], body + 1, behind)
+          return
+      }
+      offset = behind
+      // the user's callback may have closed the session
+      if (session.state === CLOSED) return
+    }
+  }
+
+  private deliver(now: number, session: Session, offset: number, length: number, intent: number): void {
+    this.core.counters.messagesReceived++
+    session.messagesReceived++
+    this.core.host.onMessage(session, this.plaintext, offset, length, intent, now)
+  }
+
+  private deliverSequenced(now: number, session: Session, number: number, offset: number, behind: number): void {
+    if (session.newestSequenced >= 0) {
+      const ahead = (number - session.newestSequenced) >>> 0
+      if (ahead === 0 || ahead >= HALF_OF_SERIALS) {
+        session.dropped++
+        return this.core.drop(code.Stale)
+      }
+    }
+    session.newestSequenced = number
+    this.deliver(now, session, offset, behind - offset, Intent.SEQUENCED)
+  }
+
+  private peerClosed(now: number, session: Session, closeCode: number, offset: number, behind: number): void {
+    const text = new TextDecoder().decode(this.plaintext.subarray(offset, behind))
+    this.core.closedByPeer(now, session, CloseReason.fromPeerCode(closeCode), text)
+  }
+
+  /** The kept CLOSE answers the validated address, once a second, and never with more than was received. */
+  answerClosed(
+    now: number,
+    session: Session,
+    length: number,
+    addresses: Uint8Array,
+    addressOffset: number
+  ): void {
+    const { closeBytes } = session
+    if (closeBytes === undefined || closeBytes.length > length) return
+    if (now - session.closeAnsweredAt < CLOSE_ANSWER_INTERVAL) return
+    if (!this.core.host.addresses.equals(session.addressId, addresses, addressOffset)) return
+    session.closeAnsweredAt = now
+    this.core.sendBytes(closeBytes, session.addressId)
+  }
+}
+
+const MALFORMED = -1
+const FORBIDDEN = -2

@@ -1,0 +1,104 @@
+import type { SocketAddress } from "@intentra/udp"
+import * as Effect from "effect/Effect"
+import type { CloseReason } from "../CloseReason.js"
+import type { Intent } from "../Intent.js"
+import { toCode } from "../Intent.js"
+import { IntentraError } from "../IntentraError.js"
+import type { Peer, PeerStats } from "../Peer.js"
+import type { SendOptionsInput } from "../SendOptions.js"
+import { SendOptions } from "../SendOptions.js"
+import * as SendResult from "../SendResult.js"
+import type { Hub } from "./hub.js"
+import type { Session } from "./session.js"
+
+/** The user's handle of a session. It stays valid, and says so, when the session has ended. */
+export class SessionPeer implements Peer {
+  readonly id: string
+  readonly publicKey: Uint8Array
+  readonly initiator: boolean
+  closeReason: CloseReason | undefined = undefined
+  private lastAddress: SocketAddress
+
+  constructor(private readonly hub: Hub, readonly session: Session) {
+    this.id = session.id
+    this.publicKey = session.identity
+    this.initiator = session.initiator
+    this.lastAddress = hub.addresses.address(session.addressId)
+  }
+
+  get address(): SocketAddress {
+    if (this.closeReason === undefined) this.lastAddress = this.hub.addresses.address(this.session.addressId)
+    return this.lastAddress
+  }
+
+  maxPayload = (intent: Intent = "Realtime"): number =>
+    this.hub.protocol.sender.maxPayload(this.session, toCode(intent))
+
+  unsafeSend = (payload: Uint8Array, options: SendOptions = SendOptions.default): SendResult.SendResult =>
+    this.hub.enqueue(this.session, payload, options.intentCode, options.priority, options.ttlMillis)
+
+  send = (payload: Uint8Array, options?: SendOptions | SendOptionsInput): Effect.Effect<void, IntentraError> =>
+    Effect.suspend(() => {
+      let checked: SendOptions
+      try {
+        checked = SendOptions.from(options)
+      } catch (error) {
+        return error instanceof IntentraError ? Effect.fail(error) : Effect.die(error)
+      }
+      const result = this.unsafeSend(payload, checked)
+      return result === SendResult.ACCEPTED ? Effect.void : Effect.fail(this.explain(result, payload, checked))
+    })
+
+  get stats(): Effect.Effect<PeerStats> {
+    return Effect.sync(() => this.unsafeStats())
+  }
+
+  unsafeStats(): PeerStats {
+    const { session } = this
+    const now = this.hub.loop.now()
+    const keys = session.keys[session.epoch]
+    const expected = keys === undefined ? 0 : keys.replay.highest + 1
+    return {
+      rtt: session.smoothedRtt < 0 ? undefined : session.smoothedRtt,
+      jitter: session.rttVariation,
+      loss: keys === undefined || expected === 0 ? 0 : Math.max(0, 1 - keys.received / expected),
+      packetsSent: session.packetsSent,
+      packetsReceived: session.packetsReceived,
+      bytesSent: session.bytesSent,
+      bytesReceived: session.bytesReceived,
+      messagesSent: session.messagesSent,
+      messagesReceived: session.messagesReceived,
+      dropped: session.dropped,
+      queued: session.queued,
+      age: now - session.activeSince,
+      silence: now - session.lastReceived
+    }
+  }
+
+  close = (reason: CloseReason = "LocalClosed"): Effect.Effect<void> =>
+    Effect.sync(() => this.hub.close(this.session, reason))
+
+  private explain(result: SendResult.SendResult, payload: Uint8Array, options: SendOptions): IntentraError {
+    switch (result) {
+      case SendResult.PAYLOAD_TOO_LARGE: {
+        const limit = this.hub.protocol.sender.maxPayload(this.session, options.intentCode)
+        return new IntentraError({
+          reason: "PayloadTooLarge",
+          detail: `a message of ${payload.length} bytes to ${this.id} does not fit: ` +
+            `one datagram carries ${limit} bytes on this path; split it`
+        })
+      }
+      case SendResult.OVERLOAD:
+        return new IntentraError({
+          reason: "Overload",
+          detail: "the send queue is full of messages of higher priority: send less, or raise sendQueue"
+        })
+      default:
+        return new IntentraError({
+          reason: "SessionClosed",
+          detail: `the session with ${this.id} has ended (${this.closeReason ?? "not active"})`,
+          ...(this.closeReason === undefined ? {} : { closeReason: this.closeReason })
+        })
+    }
+  }
+}
