@@ -103,7 +103,12 @@ const localAddressOf = (socket: Dgram.Socket): Address.SocketAddress => {
   return Address.write(address, port, bytes, 0) ? Address.decode(bytes, 0) : { host: address, port }
 }
 
-class DgramSocket implements UdpSocketShape {
+/**
+ * A bound `node:dgram` socket.
+ *
+ * @internal
+ */
+export class DgramSocket implements UdpSocketShape {
   readonly kind = "dgram"
   readonly localAddress: Address.SocketAddress
   readonly granted: UdpSocketShape["granted"]

@@ -3,6 +3,9 @@ import type { LossCause } from "../NetworkEvent.js"
 import type { Endpoint } from "./endpoint.js"
 import { Prng } from "./prng.js"
 
+/** The backlog is kept as a time: bytes taken from it are off by less than this. */
+const ROUNDING = 1e-3
+
 /**
  * One direction between two addresses: its conditions and the state of its weather. Each has a random stream of its own,
  * so that traffic on one link never changes the weather of another.
@@ -34,7 +37,7 @@ export class Link {
       if (this.inBurst && this.random.happens(burst.lossInBurst)) return "burstLoss"
     }
     const backlog = ((this.busyUntil - now) * bandwidth) / 1_000
-    if (bandwidth < Infinity && backlog > 0 && backlog + length > queueBytes) return "queueFull"
+    if (bandwidth < Infinity && backlog > 0 && backlog + length > queueBytes + ROUNDING) return "queueFull"
     return undefined
   }
 

@@ -8,13 +8,16 @@ import { EventHeap, type Scheduled } from "./eventHeap.js"
 import { Fifo } from "./fifo.js"
 
 /** Events and turns at one instant above this mean that time will never move on. */
-const MAX_PER_INSTANT = 2_000_000
+const MAX_PER_INSTANT = 1_000_000
 
 /** After so many events the host's event loop turns once, so that the process stays alive to it. */
 const SLICE = 20_000
 
 /** After so many tasks outside of a run the host's event loop turns once. */
 const HOST_TASKS = 2_048
+
+const ALREADY_ADVANCING =
+  "the network is being advanced already: a fiber or handler inside the simulation waits with Effect.sleep instead"
 
 // Taken now: test tools replace the global ones by fakes.
 const hostTurn = setImmediate
@@ -105,6 +108,7 @@ export class Timeline implements EventLoop {
   /** Tasks of a priority other than 0, by priority. */
   private readonly otherTasks = new Scheduler.PriorityBuckets()
   private running = false
+  private advancing = false
   private hostDrainAsked = false
   private atThisInstant = 0
 
@@ -142,11 +146,7 @@ export class Timeline implements EventLoop {
    */
   run(until: number, limit: number): boolean {
     if (!(until < Infinity)) throw new Error("virtual time advances by a finite number of milliseconds only")
-    if (this.running) {
-      throw new Error(
-        "the network is being advanced already: a fiber or handler inside the simulation waits with Effect.sleep instead"
-      )
-    }
+    if (this.running) throw new Error(ALREADY_ADVANCING)
     this.running = true
     this.hostIsNeeded = false
     this.atThisInstant = 0
@@ -180,21 +180,28 @@ export class Timeline implements EventLoop {
   /** Runs up to `millis` from now, with turns of the host's loop before, after and now and then. */
   advance(millis: number): Effect.Effect<void> {
     return Effect.async((resume) => {
+      if (this.advancing || this.running) return resume(Effect.die(new Error(ALREADY_ADVANCING)))
+      this.advancing = true
+      const until = this.time + millis
       let cancelled = false
-      let until = NaN
+      const done = (result: Effect.Effect<void>): void => {
+        if (cancelled) return
+        this.advancing = false
+        resume(result)
+      }
       const slice = (): void => {
         if (cancelled) return
-        if (Number.isNaN(until)) until = this.time + millis
         try {
-          if (this.run(until, SLICE)) hostTurn(() => resume(Effect.void))
+          if (this.run(until, SLICE)) hostTurn(() => done(Effect.void))
           else hostTurn(slice)
         } catch (defect) {
-          resume(Effect.die(defect))
+          done(Effect.die(defect))
         }
       }
       hostTurn(slice)
       return Effect.sync(() => {
         cancelled = true
+        this.advancing = false
       })
     })
   }

@@ -1,0 +1,43 @@
+import { Effect, Layer } from "effect"
+import { networkInterfaces } from "node:os"
+import { Network, UdpSocket } from "../../src/index.js"
+import type { SocketKit } from "./contract.js"
+
+/** Turns the real event loop until the predicate holds; the test's own time limit ends what never comes. */
+export const hostUntil = (predicate: () => boolean): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    let stopped = false
+    const look = (): void => {
+      if (predicate()) resume(Effect.void)
+      else if (!stopped) setImmediate(look)
+    }
+    look()
+    return Effect.sync(() => {
+      stopped = true
+    })
+  })
+
+export const dgram = (host: string): SocketKit<never> => ({
+  name: `layerDgram on ${host}`,
+  host,
+  layer: UdpSocket.layerDgram,
+  environment: Layer.empty,
+  until: hostUntil
+})
+
+export const simulated = (host: string): SocketKit<Network> => ({
+  name: `layerSimulated on ${host}`,
+  host,
+  layer: UdpSocket.layerSimulated,
+  environment: Layer.orDie(Network.layer({ seed: 1 })),
+  until: (predicate) =>
+    Effect.flatMap(Network, (network) =>
+      Effect.iterate(0, {
+        while: (turns) => !predicate() && turns < 1_000,
+        body: (turns) => Effect.as(network.advance(1), turns + 1)
+      }).pipe(Effect.filterOrDieMessage((turns) => turns < 1_000, "nothing came in a second of virtual time")))
+})
+
+export const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1")
+)
