@@ -19,7 +19,7 @@ export interface Options {
 
 /**
  * A bucket of `burst` tokens that refills at `rate` tokens a second and starts full. `now` is a monotonic time in
- * milliseconds (fractions down to a microsecond count); a `now` before the latest one seen is taken as the latest.
+ * milliseconds, rounded to the nearest microsecond; a `now` before the latest one seen is taken as the latest.
  *
  * Between two moments it never hands out more than `burst + rate * seconds` tokens. For a whole number of tokens a
  * second the arithmetic is exact, so that nothing drifts however many calls are made.

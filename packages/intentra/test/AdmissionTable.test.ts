@@ -186,6 +186,7 @@ describe("AdmissionTable", () => {
     for (const _ of [v4(9, 8, 7, 6, 1), v4(9, 8, 7, 6, 2), v4(9, 8, 7, 5), v4(9, 8, 6, 6)]) table.admit(0, _, 0, false)
     assert.strictEqual(table.sourceInFlight(v4(9, 8, 7, 6, 3), 0), 2)
     assert.strictEqual(table.sourceInFlight(v4(9, 8, 7, 7), 0), 0)
+    assert.strictEqual(table.sourceInFlight(address(4, [9, 8, 7, 6, 1, 2, 3, 4]), 0), 2)
     assert.strictEqual(table.groupInFlight(v4(9, 8, 7, 200), 0), 3)
     assert.strictEqual(table.groupInFlight(v4(9, 8, 6, 0), 0), 1)
   })
@@ -201,10 +202,74 @@ describe("AdmissionTable", () => {
     assert.strictEqual(table.groupInFlight(v6(0x2001, 0xdb8, 1, 0xffff), 0), 3)
     assert.strictEqual(table.groupInFlight(v6(0x2001, 0xdb8, 2), 0), 1)
     assert.strictEqual(table.groupInFlight(v6(0x2001, 0xdb9, 1), 0), 0)
-    assert.strictEqual(table.sourceInFlight(v4(0x20, 0x01, 0x0d, 0xb8), 0), 0)
-    table.admit(0, v4(0x20, 0x01, 0x0d, 0xb8), 0, false)
-    assert.strictEqual(table.sourceInFlight(v6(0x2001, 0xdb8), 0), 0)
-    assert.strictEqual(table.sourceInFlight(v4(0x20, 0x01, 0x0d, 0xb8), 0), 1)
+  })
+
+  it("an IPv4 source and an IPv6 source with the same bytes are two", () => {
+    // In tables this small some seed makes the two fall on the same place.
+    for (let seed = 0; seed < 100; seed++) {
+      const table = make({ seed, limit: 4, rateEntries: 8 })
+      table.admit(0, v4(0x20, 0x01, 0x0d, 0xb8), 0, false)
+      assert.strictEqual(table.sourceInFlight(v6(0x2001, 0xdb8), 0), 0)
+      assert.strictEqual(table.sourceTokens(0, v6(0x2001, 0xdb8), 0), 5)
+      assert.strictEqual(table.sourceInFlight(v4(0x20, 0x01, 0x0d, 0xb8), 0), 1)
+      assert.strictEqual(table.sourceTokens(0, v4(0x20, 0x01, 0x0d, 0xb8), 0), 4)
+    }
+  })
+
+  it("admissions beyond the burst that did not bind leave no debt", () => {
+    const table = make()
+    for (let i = 0; i < 20; i++) table.admit(0, v4(1, 2, 3, 4), 0, false)
+    assert.strictEqual(table.sourceTokens(0, v4(1, 2, 3, 4), 0), 0)
+    assert.strictEqual(table.sourceTokens(50, v4(1, 2, 3, 4), 0), 1)
+    assert.strictEqual(table.sourceTokens(1e6, v4(1, 2, 3, 4), 0), 5)
+  })
+
+  it("without a rate every source always has its burst", () => {
+    const table = make({ sourceRate: Infinity })
+    for (let i = 0; i < 20; i++) assert.isAtLeast(table.admit(0, v4(1, 2, i, 4), 0, true), 0)
+    assert.strictEqual(table.sourceTokens(0, v4(1, 2, 3, 4), 0), 5)
+  })
+
+  it("a crowded table finds every source and group through any churn", () => {
+    const table = make({ limit: 256, sourceRate: Infinity, perSource: 65_536 })
+    const held = new Map<number, number>()
+    const from = (n: number) => v4(10, n >>> 2, 0, n & 3)
+    let state = 1
+    const random = (below: number) => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0
+      return (state >>> 8) % below
+    }
+    for (let step = 0; step < 20_000; step++) {
+      if (held.size === 256 || random(5) < 2) {
+        const slot = random(256)
+        assert.strictEqual(table.release(slot), held.delete(slot))
+      } else {
+        const source = random(1024)
+        const slot = table.admit(step, from(source), 0, false)
+        assert.isFalse(held.has(slot))
+        held.set(slot, source)
+      }
+      if (step % 1000 !== 999) continue
+      const sources = new Array<number>(1024).fill(0)
+      const groups = new Array<number>(256).fill(0)
+      for (const source of held.values()) {
+        sources[source]++
+        groups[source >>> 2]++
+      }
+      assert.deepStrictEqual(sources.map((_, n) => table.sourceInFlight(from(n), 0)), sources)
+      assert.deepStrictEqual(groups.map((_, n) => table.groupInFlight(from(n << 2), 0)), groups)
+    }
+  })
+
+  it("a source that others pushed out comes back to no more than it left", () => {
+    const table = make({ rateEntries: 8 })
+    const admit = (host: number) => table.release(table.admit(0, v4(10, 0, 0, host), 0, true))
+    admit(0)
+    for (let host = 1; host <= 8; host++) {
+      admit(host)
+      admit(host)
+    }
+    assert.isAtMost(table.sourceTokens(0, v4(10, 0, 0, 0), 0), 4)
   })
 
   it("an address is read at its offset", () => {
@@ -290,10 +355,10 @@ describe("AdmissionTable", () => {
       fc.array(
         fc.tuple(
           fc.constantFrom("admit", "admit", "admit", "admit", "release", "expire"),
-          fc.tuple(fc.boolean(), fc.nat({ max: 4 }), fc.nat({ max: 3 })),
+          fc.tuple(fc.boolean(), fc.nat({ max: 3 }), fc.nat({ max: 1 })),
           fc.nat({ max: 30 }),
           fc.boolean(),
-          fc.constantFrom(0, 0, 1, 5, 60)
+          fc.constantFrom(0, 0, 0, 1, 20, 60)
         ),
         { maxLength: 150 }
       )
@@ -359,7 +424,7 @@ describe("AdmissionTable", () => {
     "a source pushed out of the table of rates never comes back with more tokens than waiting would have brought",
     [
       fc.integer({ min: 0, max: 0xffff_ffff }),
-      fc.array(fc.tuple(fc.nat({ max: 39 }), fc.boolean(), fc.constantFrom(0, 0, 0, 1, 10, 50, 300)), {
+      fc.array(fc.tuple(fc.nat({ max: 19 }), fc.boolean(), fc.constantFrom(0, 0, 0, 0, 0, 1, 10, 50)), {
         maxLength: 400
       })
     ],

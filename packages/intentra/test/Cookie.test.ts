@@ -173,6 +173,19 @@ describe("Cookie", () => {
     assert.isFalse(jar.verify(0, address, 0, fields, cookie, 1))
     assert.isFalse(jar.verify(0, address.subarray(0, 23), 0, fields, cookie, 0))
     assert.isFalse(jar.verify(0, address, 0, fields, new Uint8Array(0), 0))
+    // What is missing must not pass for the zero that stood there.
+    const endsInZero = address.slice()
+    endsInZero[23] = 0
+    assert.isFalse(jar.verify(0, endsInZero.subarray(0, 23), 0, fields, mint(jar, 0, endsInZero), 0))
+    const varied = address.slice()
+    let zeroCookie = cookie
+    while (zeroCookie[15] !== 0) {
+      varied[20]++
+      if (varied[20] === 0) varied[21]++
+      zeroCookie = mint(jar, 0, varied)
+    }
+    assert.isTrue(jar.verify(0, varied, 0, fields, zeroCookie, 0))
+    assert.isFalse(jar.verify(0, varied, 0, fields, zeroCookie.subarray(0, 15), 0))
   })
 
   it("clear overwrites the secrets and makes every cookie worthless", () => {
@@ -186,7 +199,8 @@ describe("Cookie", () => {
 
   it("an all-zero secret is never a key", () => {
     const { jar, macs } = makeJar()
-    for (const now of [0, 5000, 119_999, 120_000, 125_000, 240_000, 1e7, 1e7 + 120_000]) {
+    // 1,200,000 begins a secret's time right after a long pause: its predecessor was never drawn.
+    for (const now of [0, 5000, 119_999, 120_000, 125_000, 240_000, 1_200_000, 1e7, 1e7 + 120_000]) {
       jar.verify(now, address, 0, fields, new Uint8Array(16), 0)
     }
     for (const { key } of macs) assert.notMatch(key, /^0+$/)

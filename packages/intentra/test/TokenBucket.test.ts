@@ -60,6 +60,13 @@ describe("TokenBucket", () => {
     assert.isTrue(bucket.check(100))
   })
 
+  it("time counts to the nearest microsecond", () => {
+    const bucket = TokenBucket.make({ rate: 20, burst: 5 })
+    bucket.charge(0, 5)
+    assert.isFalse(bucket.check(49.9994))
+    assert.isTrue(bucket.check(49.9996))
+  })
+
   it("time going backwards changes nothing", () => {
     const bucket = TokenBucket.make({ rate: 10, burst: 5 })
     bucket.charge(1000, 5)
