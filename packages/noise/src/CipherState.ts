@@ -105,7 +105,11 @@ export class CipherState {
   encryptWithAd(ad: Uint8Array, plaintext: Uint8Array): Uint8Array {
     const key = this.#use("encryptWithAd")
     if (plaintext.length + TAG_BYTES > MAX_MESSAGE_BYTES) {
-      throw this.#refuse("MessageTooLong", "encryptWithAd", `the message would have ${plaintext.length + TAG_BYTES} bytes`)
+      throw this.#refuse(
+        "MessageTooLong",
+        "encryptWithAd",
+        `the message would have ${plaintext.length + TAG_BYTES} bytes`
+      )
     }
     const out = new Uint8Array(plaintext.length + TAG_BYTES)
     const written = key.seal(this.#nextNonce("encryptWithAd"), ad, plaintext, out)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeSeeded, noble, node } from "@intentra/crypto"
 import { Effect, FastCheck as fc } from "effect"
+import { createCipheriv, createHash, createHmac } from "node:crypto"
 import { make, MAX_MESSAGE_BYTES, NoiseError, ProtocolName, unsafeMake } from "../src/index.js"
 import type { HandshakeOptions, HandshakeState, NoiseErrorReason } from "../src/index.js"
 import { bytes, empty, hex, utf8 } from "./support/bytes.js"
@@ -117,6 +118,56 @@ describe("handshakes", () => {
   })
 })
 
+describe("the steps of the specification", () => {
+  const hash = (...parts: ReadonlyArray<Uint8Array>) => createHash("sha256").update(Buffer.concat(parts)).digest()
+  const hmac = (key: Uint8Array, ...parts: ReadonlyArray<Uint8Array>) =>
+    createHmac("sha256", key).update(Buffer.concat(parts)).digest()
+  /** HKDF of section 4.3 with three outputs. */
+  const hkdf = (chainingKey: Uint8Array, input: Uint8Array): readonly [Buffer, Buffer, Buffer] => {
+    const key = hmac(chainingKey, input)
+    const first = hmac(key, Buffer.of(1))
+    const second = hmac(key, first, Buffer.of(2))
+    return [first, second, hmac(key, second, Buffer.of(3))]
+  }
+
+  it.prop("NNpsk0 begins as sections 5 and 9 say, step by step", [bytes(32, 32), bytes(32, 32), bytes(0, 40)], ([
+    psk,
+    ephemeralKey,
+    payload
+  ]) => {
+    const protocolName = "Noise_NNpsk0_25519_AESGCM_SHA256"
+    const prologue = utf8("prologue")
+    const e = node.x25519.publicKey(ephemeralKey)
+    const start = Buffer.alloc(32)
+    start.write(protocolName)
+    const [ck, mixed] = hkdf(start, psk)
+    const h = hash(hash(hash(start, prologue), mixed), e)
+    const [, k] = hkdf(ck, e)
+    const cipher = createCipheriv("aes-256-gcm", k, Buffer.alloc(12)).setAAD(h)
+    const expected = Buffer.concat([e, cipher.update(payload), cipher.final(), cipher.getAuthTag()])
+    const state = unsafeMake({ protocolName, role: "initiator", prologue, psks: [psk], ephemeralKey })
+    assert.strictEqual(hex(state.writeMessage(payload)), hex(expected))
+    assert.strictEqual(hex(state.handshakeHash), hex(hash(h, expected.subarray(32))))
+  })
+
+  it.prop("a psk after the first message sets hash and key as section 9.2 says", [bytes(32, 32), bytes(32, 32)], ([
+    psk,
+    ephemeralKey
+  ]) => {
+    const protocolName = "Noise_NNpsk1_25519_AESGCM_SHA256"
+    const e = node.x25519.publicKey(ephemeralKey)
+    const start = Buffer.alloc(32)
+    start.write(protocolName)
+    const [ck] = hkdf(start, e)
+    const [, mixed, k] = hkdf(ck, psk)
+    const h = hash(hash(hash(start), e), mixed)
+    const cipher = createCipheriv("aes-256-gcm", k, Buffer.alloc(12)).setAAD(h)
+    const expected = Buffer.concat([e, cipher.update(psk), cipher.final(), cipher.getAuthTag()])
+    const state = unsafeMake({ protocolName, role: "initiator", psks: [psk], ephemeralKey })
+    assert.strictEqual(hex(state.writeMessage(psk)), hex(expected))
+  })
+})
+
 describe("transactions", () => {
   /** A protocol, how far it got, and a way to spoil its next message. */
   const spoiled = fc.record({ section: sections, suite, at: fc.nat(), bit: fc.nat(), payload: bytes(0, 40) })
@@ -212,6 +263,7 @@ describe("transactions", () => {
     const read = reader.readMessage(message)
     assert.deepStrictEqual([payload, message], [one.payload, copy])
     read.fill(0xff)
+    assert.deepStrictEqual([payload, message], [one.payload, copy])
     message.fill(0xff)
     assert.strictEqual(hex(reader.handshakeHash), hex(writer.handshakeHash))
   })
@@ -227,13 +279,22 @@ describe("transactions", () => {
     })
     const options = copy(plain.initiator)
     const initiator = unsafeMake(options)
-    for (const input of [options.prologue, options.staticKey, options.remoteStatic, ...options.psks ?? []]) input?.fill(1)
+    for (const input of [options.prologue, options.staticKey, options.remoteStatic, ...options.psks ?? []]) {
+      input?.fill(1)
+    }
     initiator.handshakeHash.fill(1)
     initiator.remoteStatic?.fill(1)
     const both = exchange({ initiator, responder: unsafeMake(copy(plain.responder)) })
     assert.strictEqual(hex(both.initiator.handshakeHash), hex(both.responder.handshakeHash))
     const { initiator: genuine } = plain
     assert.isTrue([genuine.staticKey, genuine.remoteStatic].every((key) => key?.some((byte) => byte > 1)))
+  })
+
+  it("a clone outlives the destruction of its original, ephemeral key included", () => {
+    const both = exchange(pair("Noise_XXpsk0+psk3_25519_AESGCM_SHA256"), 1)
+    const initiator = both.initiator.clone()
+    both.initiator.destroy()
+    finish({ initiator, responder: both.responder }, 1)
   })
 
   it("a clone goes its own way", () => {
@@ -306,7 +367,11 @@ describe("the order of calls", () => {
 })
 
 describe("secrets", () => {
-  it.prop("destroy overwrites every secret, at any point of a handshake", [sections, suite, fc.integer({ min: 1, max: 5 })], ([
+  it.prop("destroy overwrites every secret, at any point of a handshake", [
+    sections,
+    suite,
+    fc.integer({ min: 1, max: 5 })
+  ], ([
     section,
     name,
     at
@@ -328,13 +393,29 @@ describe("secrets", () => {
     }
   })
 
-  it.prop("after split nothing secret is left behind but the ciphers' own copies", [sections, suite], ([section, name]) => {
+  it("a refused message leaves no secret that it brought about", () => {
     const { crypto, secrets } = spying()
-    const both = exchange(pair(`Noise_${section}_${name}`, { crypto }))
-    both.initiator.split()
-    both.responder.split()
+    const { initiator, responder } = pair("Noise_NKpsk0_25519_AESGCM_SHA256", { crypto })
+    const forged = initiator.writeMessage(empty)
+    forged[forged.length - 1] ^= 1
+    secrets.length = 0
+    refuses("DecryptFailed", () => responder.readMessage(forged))
+    responder.destroy()
+    assert.isAbove(secrets.length, 0)
     for (const secret of secrets) assert.isTrue(secret.every((byte) => byte === 0))
   })
+
+  it.prop(
+    "after split nothing secret is left behind but the ciphers' own copies",
+    [sections, suite],
+    ([section, name]) => {
+      const { crypto, secrets } = spying()
+      const both = exchange(pair(`Noise_${section}_${name}`, { crypto }))
+      both.initiator.split()
+      both.responder.split()
+      for (const secret of secrets) assert.isTrue(secret.every((byte) => byte === 0))
+    }
+  )
 
   it("an error shows no key", () => {
     const staticKey = randomKey()
@@ -355,10 +436,19 @@ describe("options", () => {
     ["MissingKey", "psks", { protocolName: name("NNpsk0+psk2"), role: "initiator", psks: [key] }],
     ["UnexpectedKey", "psks", { protocolName: name("NN"), role: "initiator", psks: [key] }],
     ["UnexpectedKey", "remoteStatic", { protocolName: XX, role: "initiator", staticKey: key, remoteStatic: key }],
-    ["UnexpectedKey", "remoteStatic", { protocolName: name("NK"), role: "responder", staticKey: key, remoteStatic: key }],
+    ["UnexpectedKey", "remoteStatic", {
+      protocolName: name("NK"),
+      role: "responder",
+      staticKey: key,
+      remoteStatic: key
+    }],
     ["InvalidKeyLength", "staticKey", { protocolName: XX, role: "initiator", staticKey: key.subarray(1) }],
     ["InvalidKeyLength", "ephemeralKey", { protocolName: name("NN"), role: "initiator", ephemeralKey: empty }],
-    ["InvalidKeyLength", "remoteStatic", { protocolName: name("NK"), role: "initiator", remoteStatic: new Uint8Array(33) }],
+    ["InvalidKeyLength", "remoteStatic", {
+      protocolName: name("NK"),
+      role: "initiator",
+      remoteStatic: new Uint8Array(33)
+    }],
     ["InvalidKeyLength", "psks[0]", { protocolName: name("NNpsk0"), role: "initiator", psks: [empty] }],
     ["InvalidProtocolName", "hash", { protocolName: "Noise_NN_25519_AESGCM_MD5", role: "initiator" }]
   ]

@@ -154,14 +154,18 @@ describe("Pattern", () => {
     }
   })
 
-  it.prop("9.4: psk0 opens the first message, pskN closes message N, and nothing else moves", [patternWithPsks], ([one]) => {
-    const plain = Pattern.get(one.name)
-    Pattern.withPsks(plain, one.psks).messages.forEach(({ tokens }, i) => {
-      assert.strictEqual(tokens[0] === "psk", i === 0 && one.psks.includes(0))
-      assert.strictEqual(tokens[tokens.length - 1] === "psk", one.psks.includes(i + 1))
-      assert.deepStrictEqual(tokens.filter((token) => token !== "psk"), plain.messages[i].tokens)
-    })
-  })
+  it.prop(
+    "9.4: psk0 opens the first message, pskN closes message N, and nothing else moves",
+    [patternWithPsks],
+    ([one]) => {
+      const plain = Pattern.get(one.name)
+      Pattern.withPsks(plain, one.psks).messages.forEach(({ tokens }, i) => {
+        assert.strictEqual(tokens[0] === "psk", i === 0 && one.psks.includes(0))
+        assert.strictEqual(tokens[tokens.length - 1] === "psk", one.psks.includes(i + 1))
+        assert.deepStrictEqual(tokens.filter((token) => token !== "psk"), plain.messages[i].tokens)
+      })
+    }
+  )
 
   it("isPatternName knows the table and no property that objects have anyway", () => {
     assert.isTrue(Pattern.names.every(Pattern.isPatternName))

@@ -74,7 +74,11 @@ const replay = (vector: Vector, extra: Partial<HandshakeOptions>): void => {
     const forward = oneWay || next % 2 === 0
     const [writer, reader] = forward ? [initiator, responder] : [responder, initiator]
     assert.strictEqual(hex(writer.send.encryptWithAd(empty, unhex(payload))), ciphertext, `${name} transport ${next}`)
-    assert.strictEqual(hex(reader.receive.decryptWithAd(empty, unhex(ciphertext))), payload, `${name} transport ${next}`)
+    assert.strictEqual(
+      hex(reader.receive.decryptWithAd(empty, unhex(ciphertext))),
+      payload,
+      `${name} transport ${next}`
+    )
   }
 }
 

@@ -256,7 +256,11 @@ export class Handshake implements HandshakeState {
     if (phase === "Destroyed") throw refuse("Destroyed", operation, "the handshake was destroyed")
     if (phase === "Split") throw refuse("AlreadySplit", operation, "the transport keys were handed out")
     if (!this.complete) {
-      throw refuse("HandshakeIncomplete", operation, `${position} of ${protocol.messages.length} messages were exchanged`)
+      throw refuse(
+        "HandshakeIncomplete",
+        operation,
+        `${position} of ${protocol.messages.length} messages were exchanged`
+      )
     }
     const keys = symmetric.split()
     this.#state.phase = "Split"
