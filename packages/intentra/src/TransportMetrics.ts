@@ -68,46 +68,44 @@ const NO_TAGS: ReadonlyArray<never> = []
 type Counter = Metric.Metric.Counter<number>
 type Gauge = Metric.Metric.Gauge<number>
 
+/** Every series with where its value stands. */
+const series: ReadonlyArray<readonly [Counter | Gauge, (counters: TransportCounters) => number]> = [
+  [packetsReceived, (c) => c.received],
+  [rateLimited, (c) => c.drops[DropReason.code.RateLimited]],
+  [cryptoDropped, (c) => c.drops[DropReason.code.AuthFailed]],
+  [replays, (c) => c.drops[DropReason.code.Replayed] + c.drops[DropReason.code.TooOld]],
+  [strikes, (c) => c.strikes],
+  [handshakesInFlight, (c) => c.handshakesInFlight],
+  [connectionsActive, (c) => c.sessionsActive],
+  [reorderBytes, () => 0],
+  [packetsSent, (c) => c.sent],
+  [bytesReceived, (c) => c.receivedBytes],
+  [bytesSent, (c) => c.sentBytes],
+  [messagesSent, (c) => c.messagesSent],
+  [messagesReceived, (c) => c.messagesReceived],
+  [handshakes, (c) => c.handshakes],
+  [challenges, (c) => c.challenges],
+  [evicted, (c) => c.handshakesEvicted],
+  [sendQueue, (c) => c.queued],
+  [oldestUnsent, (c) => c.oldestQueuedMs],
+  [deliveryBytes, (c) => c.deliveryBytes],
+  [longestTurn, (c) => c.longestTurnMs],
+  ...dropped.map((metric, index) => [metric, (c: TransportCounters) => c.drops[index]] as const),
+  ...closedBy.map((metric, index) => [metric, (c: TransportCounters) => c.closes[index]] as const),
+  ...acceptedBy.map((metric, index) => [metric, (c: TransportCounters) => c.accepted[index]] as const)
+]
+
 const makeFold = (counters: TransportCounters): () => void => {
-  const seen = new Map<Counter | Gauge, number>()
-  const add = (metric: Counter, value: number): void => {
-    const delta = value - (seen.get(metric) ?? 0)
-    if (delta <= 0) return
-    seen.set(metric, value)
-    metric.unsafeUpdate(delta, NO_TAGS)
-  }
-  // a gauge is the sum over the transports of the process, so each adds its own difference
-  const set = (metric: Gauge, value: number): void => {
-    const delta = value - (seen.get(metric) ?? 0)
-    if (delta === 0) return
-    seen.set(metric, value)
-    metric.unsafeModify(delta, NO_TAGS)
-  }
-  const { code } = DropReason
+  const folded = new Float64Array(series.length)
   return () => {
-    add(packetsReceived, counters.received)
-    add(rateLimited, counters.drops[code.RateLimited])
-    add(cryptoDropped, counters.drops[code.AuthFailed])
-    add(replays, counters.drops[code.Replayed] + counters.drops[code.TooOld])
-    add(strikes, counters.strikes)
-    set(handshakesInFlight, counters.handshakesInFlight)
-    set(connectionsActive, counters.sessionsActive)
-    set(reorderBytes, 0)
-    add(packetsSent, counters.sent)
-    add(bytesReceived, counters.receivedBytes)
-    add(bytesSent, counters.sentBytes)
-    add(messagesSent, counters.messagesSent)
-    add(messagesReceived, counters.messagesReceived)
-    add(handshakes, counters.handshakes)
-    add(challenges, counters.challenges)
-    add(evicted, counters.handshakesEvicted)
-    set(sendQueue, counters.queued)
-    set(oldestUnsent, counters.oldestQueuedMs)
-    set(deliveryBytes, counters.deliveryBytes)
-    set(longestTurn, counters.longestTurnMs)
-    for (let i = 0; i < dropped.length; i++) add(dropped[i], counters.drops[i])
-    for (let i = 0; i < closedBy.length; i++) add(closedBy[i], counters.closes[i])
-    for (let i = 0; i < acceptedBy.length; i++) add(acceptedBy[i], counters.accepted[i])
+    for (let i = 0; i < series.length; i++) {
+      const [metric, read] = series[i]
+      const value = read(counters)
+      // the registry is one for the process, so each transport adds its own difference, to gauges too
+      if (value === folded[i]) continue
+      metric.unsafeModify(value - folded[i], NO_TAGS)
+      folded[i] = value
+    }
   }
 }
 

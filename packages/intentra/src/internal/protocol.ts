@@ -218,10 +218,15 @@ export class Protocol implements HandshakeInput {
       session,
       Math.min(
         session.lastReceived + limits.idleTimeout,
-        session.lastSent + limits.keepalive,
+        session.lastSent + this.keepalive(session),
         unanswered + limits.answerWithin
       )
     )
+  }
+
+  /** The responder waits a tenth longer, so that one end's PING and its PONG keep both ends alive. */
+  private keepalive(session: Session): number {
+    return session.initiator ? this.core.limits.keepalive : this.core.limits.keepalive * 1.1
   }
 
   private sessionTimeout(now: number, session: Session): void {
@@ -230,7 +235,7 @@ export class Protocol implements HandshakeInput {
     if (now >= session.lastReceived + limits.idleTimeout) {
       return this.close(now, session, "Timeout", "nothing was received for the idle time")
     }
-    if (now >= session.lastSent + limits.keepalive || now >= session.unansweredSince + limits.answerWithin) {
+    if (now >= session.lastSent + this.keepalive(session) || now >= session.unansweredSince + limits.answerWithin) {
       this.sender.sendControl(now, session)
     }
     // sendControl may have closed it
