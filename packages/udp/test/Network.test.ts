@@ -261,6 +261,7 @@ describe("Network", () => {
     network.unsafeAdvance(1_000)
     assert.strictEqual(b.received.length, 40)
     assert.strictEqual(new Set(b.received.map(({ at }) => at)).size, 40)
+    for (const { from } of b.received) assert.deepStrictEqual(from, a.socket.localAddress)
   })
 
   it.prop("a datagram takes its length by the bandwidth, after those before it", [
@@ -324,11 +325,38 @@ describe("Network", () => {
     assert.strictEqual(a.received.length + b.received.length, 0)
     assert.strictEqual(c.received.length, 2)
     assert.strictEqual(network.ledger.lost.partition, 3)
+    a.sendTo(b, numbered(4, 10))
     network.unsafeHeal()
+    network.unsafeAdvance(100)
+    assert.strictEqual(b.received.length, 0)
     a.sendTo(b, numbered(5, 10))
     b.sendTo(a, numbered(6, 10))
     network.unsafeAdvance(100)
     assert.strictEqual(a.received.length, 1)
+    assert.strictEqual(b.received.length, 1)
+  })
+
+  it("a partition reaches what is on its way, also when nothing is sent any more", () => {
+    const network = Network.unsafeMake({ latency: 10 })
+    const [a, b] = pair(network)
+    a.sendTo(b, numbered(0, 10))
+    network.unsafePartition([a.text], [b.text])
+    network.unsafeAdvance(100)
+    assert.strictEqual(network.ledger.lost.partition, 1)
+  })
+
+  it("conditions and partitions go by the address that others see", () => {
+    const network = Network.unsafeMake()
+    const [a, b] = pair(network)
+    network.unsafePartition(["10.0.0.1"], ["10.0.0.2"])
+    a.sendTo(b, numbered(0, 10))
+    network.unsafeRebindNat(a.text, "10.0.0.7")
+    a.sendTo(b, numbered(1, 10))
+    network.unsafeAdvance(100)
+    assert.deepStrictEqual(b.received.map(({ bytes }) => bytes), [numbered(1, 10)])
+    network.unsafePartition(["10.0.0.7"], ["10.0.0.2"])
+    a.sendTo(b, numbered(2, 10))
+    network.unsafeAdvance(100)
     assert.strictEqual(b.received.length, 1)
   })
 
@@ -462,6 +490,9 @@ describe("Network", () => {
     const ports = Array.from({ length: 100 }, () => network.unsafeBind({ host: "10.0.0.1" }).localAddress.port)
     assert.strictEqual(new Set(ports).size, 100)
     ports.forEach((port) => assert.isAtLeast(port, 49_152))
+    const last = network.unsafeBind({ host: "10.0.0.2" })
+    last.close()
+    assert.notStrictEqual(network.unsafeBind({ host: "10.0.0.2" }).localAddress.port, last.localAddress.port)
   })
 
   const wrong: ReadonlyArray<readonly [string, Partial<NetworkConditions.NetworkConditions>]> = [

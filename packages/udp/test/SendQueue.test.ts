@@ -110,6 +110,16 @@ describe("the send queue of layerDgram", () => {
     assert.strictEqual(accepted, sendQueuePolicy === "drop-newest" ? sent : given)
   })
 
+  it("thousands of waiting datagrams go out in order, some at a time", () => {
+    const { id, slow, socket } = make({ sendQueueBytes: 16 * 1024 * 1024 })
+    for (let n = 0; n < 5_000; n++) {
+      put(socket, id, numbered(n, 10))
+      socket.send()
+    }
+    while (slow.arrived.length < 5_000) slow.allow(333)
+    slow.arrived.forEach((bytes, n) => assert.strictEqual(new DataView(bytes.buffer).getUint16(0), n))
+  })
+
   for (const policy of ["drop-newest", "drop-oldest"] as const) {
     it(`${policy} drops the ${policy.slice(5)} datagrams`, () => {
       const { id, slow, socket } = make({ sendQueueBytes: 1_100, sendQueuePolicy: policy })

@@ -91,6 +91,47 @@ export const socketContract = <R>(kit: SocketKit<R>): void => {
     )
 
     law(
+      "datagrams of several senders keep their sources apart",
+      Effect.gen(function*() {
+        const senders = [yield* open(), yield* open(), yield* open()]
+        const b = yield* open()
+        const received = collect(b)
+        const ids = senders.map((sender) => idOf(sender, b.localAddress))
+        for (let n = 0; n < 30; n++) {
+          put(senders[n % 3], ids[n % 3], numbered(n, 10))
+          senders[n % 3].send()
+        }
+        yield* kit.until(() => received.length === 30)
+        for (const { bytes, from } of received) {
+          const n = new DataView(bytes.buffer).getUint16(0)
+          assert.deepStrictEqual(from, senders[n % 3].localAddress)
+        }
+      })
+    )
+
+    law(
+      "an id that is given out again leads to its new address only",
+      Effect.gen(function*() {
+        const a = yield* open()
+        const b = yield* open()
+        const c = yield* open()
+        const atB = collect(b)
+        const atC = collect(c)
+        const first = idOf(a, b.localAddress)
+        put(a, first, Uint8Array.of(1))
+        a.send()
+        yield* kit.until(() => atB.length === 1)
+        a.addresses.release(first)
+        const second = idOf(a, c.localAddress)
+        assert.strictEqual(second, first)
+        put(a, second, Uint8Array.of(2))
+        a.send()
+        yield* kit.until(() => atC.length === 1)
+        assert.strictEqual(atB.length, 1)
+      })
+    )
+
+    law(
       "send empties the outbox",
       Effect.gen(function*() {
         const a = yield* open()
