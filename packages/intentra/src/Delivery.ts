@@ -21,8 +21,8 @@ export interface Delivery {
 }
 
 /**
- * Called synchronously for every message instead of the stream. It must not throw; what it throws is logged once and
- * counted.
+ * Called synchronously for every message instead of the stream. It must not throw: what it throws is logged
+ * (the first time), and the message is lost.
  *
  * @since 0.1.0
  * @category models

@@ -156,7 +156,7 @@ export const decodeAll = (plaintext: Uint8Array): ReadonlyArray<Frame> | undefin
 }
 
 /**
- * The plaintext that these frames make.
+ * The plaintext that these frames make. Throws a `RangeError` for a body above 65,535 bytes.
  *
  * @since 0.1.0
  * @category encoding
@@ -165,6 +165,9 @@ export const encodeAll = (frames: ReadonlyArray<Frame>): Uint8Array => {
   const out = new Uint8Array(frames.reduce((sum, frame) => sum + FRAME_HEADER_BYTES + frame.body.length, 0))
   let offset = 0
   for (const frame of frames) {
+    if (frame.body.length > 0xffff) {
+      throw new RangeError(`a frame's body has ${frame.body.length} bytes, 65,535 at most`)
+    }
     offset = begin(out, offset, frame.type, frame.body.length)
     out.set(frame.body, offset)
     offset += frame.body.length

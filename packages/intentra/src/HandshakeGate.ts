@@ -10,6 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as AdmissionTable from "./AdmissionTable.js"
 import * as Cookie from "./Cookie.js"
+import type { IntentraError } from "./IntentraError.js"
+import { checkedNumber } from "./internal/checkedNumber.js"
 
 /**
  * One transport's gate.
@@ -52,26 +54,28 @@ export interface HandshakeGateOptions {
 export class HandshakeGate extends Context.Tag("intentra/HandshakeGate")<HandshakeGate, HandshakeGateShape>() {
   static readonly layerWith = (
     options: HandshakeGateOptions = {}
-  ): Layer.Layer<HandshakeGate, never, Entropy | Mac> =>
+  ): Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> =>
     Layer.effect(
       HandshakeGate,
-      Effect.map(Effect.all([Entropy, Mac]), ([entropy, mac]) => ({
-        make: () => ({
-          cookies: Cookie.make({ fill: entropy.fill, mac: (key, data) => mac.hmac("SHA256", key, data) }),
-          admission: AdmissionTable.make({
-            limit: options.inFlight ?? 100,
-            perSource: options.perSource ?? 5,
-            sourceRate: options.sourceRate ?? 20,
-            sourceBurst: options.sourceBurst ?? 5,
-            seed: entropy.uint32()
+      Effect.gen(function*() {
+        const entropy = yield* Entropy
+        const mac = yield* Mac
+        const limit = yield* checkedNumber("gate.inFlight", options.inFlight, 100, 1, 65_536)
+        const perSource = yield* checkedNumber("gate.perSource", options.perSource, 5, 1, 65_536)
+        const sourceRate = yield* checkedNumber("gate.sourceRate", options.sourceRate, 20, 1, Infinity)
+        const sourceBurst = yield* checkedNumber("gate.sourceBurst", options.sourceBurst, 5, 1, 65_536)
+        return {
+          make: () => ({
+            cookies: Cookie.make({ fill: entropy.fill, mac: (key, data) => mac.hmac("SHA256", key, data) }),
+            admission: AdmissionTable.make({ limit, perSource, sourceRate, sourceBurst, seed: entropy.uint32() })
           })
-        })
-      }))
+        }
+      })
     )
   /** 100 in flight, 5 per source, 20/s burst 5. */
-  static readonly layer: Layer.Layer<HandshakeGate, never, Entropy | Mac> = HandshakeGate.layerWith()
+  static readonly layer: Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> = HandshakeGate.layerWith()
   /** Sources are not limited: for tests and private networks. The cookie stays. */
-  static readonly layerOpen: Layer.Layer<HandshakeGate, never, Entropy | Mac> = HandshakeGate.layerWith({
+  static readonly layerOpen: Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> = HandshakeGate.layerWith({
     inFlight: 4096,
     perSource: 4096,
     sourceRate: Infinity,

@@ -285,17 +285,25 @@ export const make = (
           })
       )
 
-    const connectOnce = (
+    // whenever it is interrupted, the handshake or the session it has become is owned by somebody
+    const connectScoped = (
       address: Uint8Array,
       remoteKey: Uint8Array | undefined
-    ): Effect.Effect<SessionPeer, IntentraError> =>
-      Effect.async((resume) => {
-        const connecting = hub.connect(address, remoteKey, {
-          onConnected: (peer) => resume(Effect.succeed(peer)),
-          onFailed: (error) => resume(Effect.fail(error))
+    ): Effect.Effect<Peer, IntentraError, Scope.Scope> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          const result = yield* Deferred.make<SessionPeer, IntentraError>()
+          const connecting = hub.connect(address, remoteKey, {
+            onConnected: (peer) => Deferred.unsafeDone(result, Effect.succeed(peer)),
+            onFailed: (error) => Deferred.unsafeDone(result, Effect.fail(error))
+          })
+          const peer = yield* restore(Deferred.await(result)).pipe(
+            Effect.onInterrupt(() => Effect.sync(() => hub.cancel(connecting)))
+          )
+          yield* Effect.addFinalizer(() => peer.close())
+          return peer
         })
-        return Effect.sync(() => hub.cancel(connecting))
-      })
+      )
 
     const connect = Effect.fn("Intentra.connect")(function*(options: ConnectOptions) {
       yield* whileOpen
@@ -315,10 +323,7 @@ export const make = (
           detail: `this transport has ${settings.maxSessions} sessions already: raise maxSessions`
         })
       }
-      return yield* Effect.acquireRelease(
-        Effect.interruptible(connectOnce(bytes, remoteKey)),
-        (peer) => peer.close()
-      )
+      return yield* connectScoped(bytes, remoteKey)
     })
 
     return {
@@ -411,18 +416,10 @@ export const layerConcerns = (
     HandshakeGate.layerWith(options.gate),
     layerAuthorizer(options.allow),
     RateLimiter.layerWith(options),
-    layerReplayGuard(options.replayWindow ?? 8192),
-    Strikes.layerWith({
-      limit: options.strikeLimit ?? 10,
-      windowMs: options.strikeWindow === undefined ? 5000 : Duration.toMillis(options.strikeWindow)
-    }),
+    ReplayGuard.layerWith(options.replayWindow),
+    Strikes.layerWith({ limit: options.strikeLimit, window: options.strikeWindow }),
     TransportMetrics.layer
   )
-
-const layerReplayGuard = (size: number): Layer.Layer<ReplayGuard, IntentraError> =>
-  Number.isInteger(Math.log2(size)) && size >= 1024 && size <= 65_536
-    ? ReplayGuard.layerWith(size)
-    : Layer.fail(invalid(`replayWindow is ${size}, but must be a power of two from 1,024 to 65,536`))
 
 /**
  * The transport as a service.

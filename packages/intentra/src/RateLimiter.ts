@@ -5,7 +5,10 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { IntentraError } from "./IntentraError.js"
+import { checkedNumber } from "./internal/checkedNumber.js"
 import * as TokenBucket from "./TokenBucket.js"
 
 /**
@@ -39,17 +42,26 @@ export interface RateLimiterOptions {
  * @category tags
  */
 export class RateLimiter extends Context.Tag("intentra/RateLimiter")<RateLimiter, RateLimiterShape>() {
-  static readonly layerWith = (options: RateLimiterOptions = {}): Layer.Layer<RateLimiter> =>
-    Layer.succeed(RateLimiter, {
-      makeSession: () => TokenBucket.make({ rate: options.packetsPerSecond ?? 10_000, burst: options.burst ?? 500 }),
-      makeForgery: () =>
-        TokenBucket.make({ rate: options.forgeriesPerSecond ?? 1_000, burst: options.forgeryBurst ?? 200 })
-    })
+  /** Fails with `InvalidOptions` when a number is out of its range. */
+  static readonly layerWith = (options: RateLimiterOptions = {}): Layer.Layer<RateLimiter, IntentraError> =>
+    Layer.effect(
+      RateLimiter,
+      Effect.gen(function*() {
+        const rate = yield* checkedNumber("packetsPerSecond", options.packetsPerSecond, 10_000, 1, Infinity)
+        const burst = yield* checkedNumber("burst", options.burst, 500, 1, 2 ** 32)
+        const forgeryRate = yield* checkedNumber("forgeriesPerSecond", options.forgeriesPerSecond, 1_000, 1, Infinity)
+        const forgeryBurst = yield* checkedNumber("forgeryBurst", options.forgeryBurst, 200, 1, 2 ** 32)
+        return {
+          makeSession: () => TokenBucket.make({ rate, burst }),
+          makeForgery: () => TokenBucket.make({ rate: forgeryRate, burst: forgeryBurst })
+        }
+      })
+    )
   /** 10,000/s burst 500; forgeries 1,000/s burst 200. */
-  static readonly layer: Layer.Layer<RateLimiter> = RateLimiter.layerWith()
+  static readonly layer: Layer.Layer<RateLimiter, IntentraError> = RateLimiter.layerWith()
   /** No limit at all: for benchmarks and tests. */
-  static readonly layerUnlimited: Layer.Layer<RateLimiter> = RateLimiter.layerWith({
-    packetsPerSecond: Infinity,
-    forgeriesPerSecond: Infinity
+  static readonly layerUnlimited: Layer.Layer<RateLimiter> = Layer.succeed(RateLimiter, {
+    makeSession: () => TokenBucket.make({ rate: Infinity, burst: 1 }),
+    makeForgery: () => TokenBucket.make({ rate: Infinity, burst: 1 })
   })
 }

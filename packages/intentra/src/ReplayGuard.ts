@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
+import { IntentraError } from "./IntentraError.js"
 import * as ReplayWindow from "./ReplayWindow.js"
 
 /**
@@ -21,9 +22,16 @@ export interface ReplayGuardShape {
  * @category tags
  */
 export class ReplayGuard extends Context.Tag("intentra/ReplayGuard")<ReplayGuard, ReplayGuardShape>() {
-  /** `size`: packet numbers, a power of two from 1,024. */
-  static readonly layerWith = (size: number): Layer.Layer<ReplayGuard> =>
-    Layer.succeed(ReplayGuard, { make: () => ReplayWindow.make(size) })
+  /** `size`: packet numbers, a power of two from 1,024 to 65,536. Fails with `InvalidOptions` for any other. */
+  static readonly layerWith = (size: number = 8192): Layer.Layer<ReplayGuard, IntentraError> =>
+    Number.isInteger(Math.log2(size)) && size >= 1024 && size <= 65_536
+      ? Layer.succeed(ReplayGuard, { make: () => ReplayWindow.make(size) })
+      : Layer.fail(
+        new IntentraError({
+          reason: "InvalidOptions",
+          detail: `replayWindow is ${size}, but must be a power of two from 1,024 to 65,536`
+        })
+      )
   /** 8,192 packet numbers. */
-  static readonly layer: Layer.Layer<ReplayGuard> = ReplayGuard.layerWith(8192)
+  static readonly layer: Layer.Layer<ReplayGuard, IntentraError> = ReplayGuard.layerWith()
 }

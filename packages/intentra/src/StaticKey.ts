@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import { Entropy, X25519 } from "@intentra/crypto"
+import { Entropy, layerNode, X25519 } from "@intentra/crypto"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { IntentraError } from "./IntentraError.js"
 
@@ -37,6 +38,15 @@ export const generate: Effect.Effect<KeyPair, never, Entropy | X25519> = Effect.
     return { secretKey: Redacted.make(pair.secretKey), publicKey: pair.publicKey }
   }
 )
+
+/**
+ * What {@link generate} and {@link publicKey} need, for programs that handle keys without a transport: the system's
+ * entropy and Node's own X25519.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Entropy | X25519> = Layer.merge(layerNode, Entropy.layer)
 
 /**
  * The public half of a secret key.

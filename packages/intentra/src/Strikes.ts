@@ -5,7 +5,11 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { IntentraError } from "./IntentraError.js"
+import { checkedNumber } from "./internal/checkedNumber.js"
 import * as StrikeCounter from "./StrikeCounter.js"
 
 /**
@@ -22,10 +26,19 @@ export interface StrikesShape {
  * @category tags
  */
 export class Strikes extends Context.Tag("intentra/Strikes")<Strikes, StrikesShape>() {
-  /** `limit` strikes within `windowMs` close. */
+  /** `limit` (10) strikes within `window` (5 seconds) close. Fails with `InvalidOptions` when out of range. */
   static readonly layerWith = (
-    options: { readonly limit: number; readonly windowMs: number }
-  ): Layer.Layer<Strikes> => Layer.succeed(Strikes, { make: () => StrikeCounter.make(options) })
+    options: { readonly limit?: number | undefined; readonly window?: Duration.DurationInput | undefined } = {}
+  ): Layer.Layer<Strikes, IntentraError> =>
+    Layer.effect(
+      Strikes,
+      Effect.gen(function*() {
+        const limit = yield* checkedNumber("strikeLimit", options.limit, 10, 1, 1000)
+        const window = options.window === undefined ? undefined : Duration.toMillis(options.window)
+        const windowMs = yield* checkedNumber("strikeWindow (ms)", window, 5000, 1, 86_400_000, false)
+        return { make: () => StrikeCounter.make({ limit, windowMs }) }
+      })
+    )
   /** 10 within 5 s. */
-  static readonly layer: Layer.Layer<Strikes> = Strikes.layerWith({ limit: 10, windowMs: 5000 })
+  static readonly layer: Layer.Layer<Strikes, IntentraError> = Strikes.layerWith()
 }

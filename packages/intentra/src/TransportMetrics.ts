@@ -89,14 +89,18 @@ const series: ReadonlyArray<readonly [Counter | Gauge, (counters: TransportCount
   [sendQueue, (c) => c.queued],
   [oldestUnsent, (c) => c.oldestQueuedMs],
   [deliveryBytes, (c) => c.deliveryBytes],
-  [longestTurn, (c) => c.longestTurnMs],
   ...dropped.map((metric, index) => [metric, (c: TransportCounters) => c.drops[index]] as const),
   ...closedBy.map((metric, index) => [metric, (c: TransportCounters) => c.closes[index]] as const),
   ...acceptedBy.map((metric, index) => [metric, (c: TransportCounters) => c.accepted[index]] as const)
 ]
 
+/** Of all transports of the process. */
+let longest = 0
+
 const makeFold = (counters: TransportCounters): () => void => {
   const folded = new Float64Array(series.length)
+  // every series exists from the start, so that a rate over it is right from its first event
+  for (const [metric] of series) metric.unsafeModify(0, NO_TAGS)
   return () => {
     for (let i = 0; i < series.length; i++) {
       const [metric, read] = series[i]
@@ -106,6 +110,8 @@ const makeFold = (counters: TransportCounters): () => void => {
       metric.unsafeModify(value - folded[i], NO_TAGS)
       folded[i] = value
     }
+    longest = Math.max(longest, counters.longestTurnMs)
+    longestTurn.unsafeUpdate(longest, NO_TAGS)
   }
 }
 

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { IntentraError } from "./IntentraError.js"
+import { checkedNumber } from "./internal/checkedNumber.js"
 import type { Limits } from "./internal/core.js"
 
 /**
@@ -57,17 +58,18 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
         ? Effect.succeed(value)
         : Effect.fail(fail(`${name} is ${value} ms, but must be from ${min} ms to one day`))
     }
-    const count = (name: keyof TransportOptions, fallback: number, min: number, max: number) => {
-      const value = options[name] ?? fallback
-      return typeof value === "number" && value >= min && value <= max &&
-          (Number.isInteger(value) || value === Infinity)
-        ? Effect.succeed(value)
-        : Effect.fail(fail(`${name} is ${String(value)}, but must be an integer from ${min} to ${max}`))
-    }
+    const count = (name: keyof TransportOptions, fallback: number, min: number, max: number) =>
+      checkedNumber(name, options[name] as number | undefined, fallback, min, max)
     const keepalive = yield* millis("keepalive", 15_000, 100)
+    const idleTimeout = yield* millis("idleTimeout", 60_000, 100)
+    if (keepalive >= idleTimeout) {
+      return yield* fail(
+        `keepalive (${keepalive} ms) must be shorter than idleTimeout (${idleTimeout} ms), or silent sessions die`
+      )
+    }
     return {
       handshakeTimeout: yield* millis("handshakeTimeout", 5_000, 100),
-      idleTimeout: yield* millis("idleTimeout", 60_000, 100),
+      idleTimeout,
       keepalive,
       answerWithin: Math.min(10_000, keepalive),
       maxSessions: yield* count("maxSessions", 10_000, 1, 2 ** 24),

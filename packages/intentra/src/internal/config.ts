@@ -66,7 +66,9 @@ export const readKeyFile = (path: string): Effect.Effect<Redacted.Redacted<Uint8
           cause
         })
     })
-    const keys = yield* StaticKey.decodeList(text, `key file ${path}`)
+    // a secret: what stands there must not be repeated in an error
+    const words = text.split("\n").map((line) => line.replace(/#.*/, "").trim()).filter((line) => line !== "")
+    const keys = yield* Either.all(words.map((word) => StaticKey.decode(word, `the key in the file ${path}`)))
     if (keys.length !== 1) {
       return yield* new IntentraError({
         reason: "InvalidOptions",

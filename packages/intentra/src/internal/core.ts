@@ -56,7 +56,7 @@ export const REFUSE = 0
 /** The verdict comes later, through `Protocol.verdict`. */
 export const UNDECIDED = -1
 
-export type ConnectFailure = "HandshakeTimeout" | "WrongKey" | "Refused" | "SessionLimit"
+export type ConnectFailure = "HandshakeTimeout" | "WrongKey" | "NotAdmitted" | "Refused" | "SessionLimit"
 
 /** What the protocol calls: the way out of it. All synchronous; bytes are valid during the call only. */
 export interface Host {

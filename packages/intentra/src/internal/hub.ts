@@ -1,5 +1,6 @@
 /** The shell around the protocol: socket, time, deliveries, events. Everything here is synchronous. */
-import type { EventLoop, SocketAddress, UdpSocketShape } from "@intentra/udp"
+import { Address } from "@intentra/udp"
+import type { EventLoop, ReceiveBatch, UdpSocketShape } from "@intentra/udp"
 import type { AuthorizerShape } from "../Authorizer.js"
 import type { CloseReason } from "../CloseReason.js"
 import type { DeliveryHandler } from "../Delivery.js"
@@ -11,7 +12,7 @@ import type { TransportCounters } from "../TransportCounters.js"
 import { TransportEvent } from "../TransportEvent.js"
 import type { Settings } from "../TransportOptions.js"
 import type { ConnectFailure, Host, Services } from "./core.js"
-import { UNDECIDED } from "./core.js"
+import { ADMIT, REFUSE, UNDECIDED } from "./core.js"
 import { DeliveryRing } from "./deliveryRing.js"
 import type { Connecting } from "./initiator.js"
 import { Protocol } from "./protocol.js"
@@ -38,7 +39,6 @@ export interface HubOutput {
 }
 
 const FOLD_INTERVAL = 1000
-const OVERLOAD_EVENT_INTERVAL = 1000
 
 export class Hub implements Host {
   readonly counters: TransportCounters
@@ -56,8 +56,9 @@ export class Hub implements Host {
   private flushScheduled = false
   private inTurn = false
   private lastFold = -Infinity
-  private deliveriesDropped = 0
-  private overloadEventAt = -Infinity
+  private reportedDeliveries = 0
+  private reportedSends = 0
+  private readonly waiting = new Set<Connecting>()
 
   constructor(
     readonly socket: UdpSocketShape,
@@ -71,13 +72,25 @@ export class Hub implements Host {
     this.loop = socket.loop
     this.ring = new DeliveryRing(settings.deliveryQueue, settings.deliveryQueueBytes)
     this.protocol = new Protocol(settings, services, this, this.counters)
-    this.alarm = this.loop.makeAlarm(() => this.turn(() => this.protocol.timeout(this.loop.now())))
-    socket.setHandler((batch) => {
-      const start = this.loop.now()
-      this.inTurn = true
+    this.alarm = this.loop.makeAlarm(this.onAlarm)
+    socket.setHandler(this.onBatch)
+  }
+
+  private readonly onBatch = (batch: ReceiveBatch): void => {
+    const start = this.loop.now()
+    this.inTurn = true
+    try {
       this.protocol.receive(start, batch)
-      this.endTurn(start)
-    })
+    } catch (error) {
+      // a defect must not leave the transport in the middle of a turn for ever
+      this.output.defect(error)
+    }
+    this.endTurn(start)
+  }
+
+  private readonly onAlarm = (): void => {
+    this.alarmAt = Infinity
+    this.turn(() => this.protocol.timeout(this.loop.now()))
   }
 
   get outbox() {
@@ -108,8 +121,11 @@ export class Hub implements Host {
     if (this.inTurn) return work()
     const start = this.loop.now()
     this.inTurn = true
-    work()
-    this.endTurn(start)
+    try {
+      work()
+    } finally {
+      this.endTurn(start)
+    }
   }
 
   private endTurn(start: number): void {
@@ -125,7 +141,7 @@ export class Hub implements Host {
     if (end - this.lastFold >= FOLD_INTERVAL) {
       this.lastFold = end
       this.output.fold()
-      this.reportOverload(end)
+      this.reportOverload()
     }
   }
 
@@ -138,11 +154,19 @@ export class Hub implements Host {
     else this.alarm.set(next)
   }
 
-  private reportOverload(now: number): void {
-    if (this.deliveriesDropped > 0 && now - this.overloadEventAt >= OVERLOAD_EVENT_INTERVAL) {
-      this.overloadEventAt = now
-      this.output.event(TransportEvent.Overloaded({ queue: "Deliveries", dropped: this.deliveriesDropped }))
-      this.deliveriesDropped = 0
+  private reportOverload(): void {
+    const { drops } = this.counters
+    const deliveries = drops[DropReason.code.DeliveryOverflow]
+    const sends = drops[DropReason.code.Overload]
+    if (deliveries > this.reportedDeliveries) {
+      this.output.event(
+        TransportEvent.Overloaded({ queue: "Deliveries", dropped: deliveries - this.reportedDeliveries })
+      )
+      this.reportedDeliveries = deliveries
+    }
+    if (sends > this.reportedSends) {
+      this.output.event(TransportEvent.Overloaded({ queue: "SendQueue", dropped: sends - this.reportedSends }))
+      this.reportedSends = sends
     }
   }
 
@@ -164,11 +188,7 @@ export class Hub implements Host {
       }
       return
     }
-    const dropped = this.ring.push(peer, bytes, offset, length, intent, now)
-    if (dropped > 0) {
-      this.counters.drops[DropReason.code.DeliveryOverflow] += dropped
-      this.deliveriesDropped += dropped
-    }
+    this.counters.drops[DropReason.code.DeliveryOverflow] += this.ring.push(peer, bytes, offset, length, intent, now)
   }
 
   onActive = (session: Session): void => {
@@ -185,12 +205,14 @@ export class Hub implements Host {
   }
 
   onConnected = (connecting: Connecting, session: Session): void => {
+    this.waiting.delete(connecting)
     if (session.handle instanceof SessionPeer) (connecting.handle as Waiting).onConnected(session.handle)
   }
 
   onConnectFailed = (connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason): void => {
-    const address = this.format(connecting)
-    const error = new IntentraError({ ...explain(failure, `${address.host}:${address.port}`, closeReason) })
+    this.waiting.delete(connecting)
+    const address = Address.decode(connecting.address, 0)
+    const error = new IntentraError(explain(failure, Address.format(connecting.address, 0), closeReason))
     this.output.event(
       TransportEvent.ConnectFailed({
         address,
@@ -201,8 +223,14 @@ export class Hub implements Host {
   }
 
   authorize = (publicKey: Uint8Array, addressId: number, endpoint: HalfOpen | Connecting): number => {
-    const verdict = this.authorizer.authorize(publicKey, this.addresses.address(addressId))
-    if (typeof verdict === "boolean") return verdict ? 1 : 0
+    let verdict: ReturnType<AuthorizerShape["authorize"]>
+    try {
+      verdict = this.authorizer.authorize(publicKey, this.addresses.address(addressId))
+    } catch (error) {
+      this.output.defect(error)
+      return REFUSE
+    }
+    if (typeof verdict === "boolean") return verdict ? ADMIT : REFUSE
     if (endpoint instanceof HalfOpen) {
       this.output.decide(verdict, (admitted) => {
         if (this.ended === undefined) {
@@ -227,11 +255,14 @@ export class Hub implements Host {
     this.turn(() => {
       connecting = this.protocol.connect(this.loop.now(), address, remoteKey)
       connecting.handle = waiting
+      this.waiting.add(connecting)
     })
     return connecting as unknown as Connecting
   }
 
+  /** The caller lost interest: in the handshake, or in the session that it has become meanwhile. */
   cancel(connecting: Connecting): void {
+    this.waiting.delete(connecting)
     if (this.ended === undefined) this.turn(() => this.protocol.cancel(this.loop.now(), connecting))
   }
 
@@ -256,14 +287,18 @@ export class Hub implements Host {
     this.protocol.shutdown(this.loop.now())
     this.inTurn = false
     this.ended = why
+    const error = why === "scope"
+      ? new IntentraError({ reason: "TransportClosed", detail: "the transport was closed while it connected" })
+      : why
+    for (const connecting of this.waiting) (connecting.handle as Waiting).onFailed(error)
+    this.waiting.clear()
+    this.counters.queued = 0
+    this.counters.oldestQueuedMs = 0
+    this.counters.deliveryBytes = 0
     this.alarm.clear()
     this.socket.setHandler(undefined)
     this.output.fold()
     this.ring.wake()
-  }
-
-  private format(connecting: Connecting): SocketAddress {
-    return this.addresses.address(connecting.addressId)
   }
 }
 
@@ -278,6 +313,11 @@ const explain = (
         reason: "HandshakeTimeout",
         detail: `nobody answered at ${address} within the handshake's time: ` +
           "is the hub running there, is its public key right, and is UDP let through?"
+      }
+    case "NotAdmitted":
+      return {
+        reason: "WrongKey",
+        detail: `${address} answered with a static key that this transport's own authorizer does not admit at once`
       }
     case "WrongKey":
       return {

@@ -167,7 +167,7 @@ export class Initiator {
       if (verdict === REFUSE || verdict === UNDECIDED) {
         // an undecided authorizer cannot hold a responder's answer: whoever needs time pins the key instead
         noise.destroy()
-        connecting.failure = "WrongKey"
+        connecting.failure = "NotAdmitted"
         return core.drop(code.Unauthorized)
       }
     }

@@ -81,7 +81,10 @@ export class Protocol implements HandshakeInput {
 
   /** The caller of `connect` lost interest. */
   cancel(now: number, connecting: Connecting): void {
-    if (connecting.state !== CONNECTING) return
+    if (connecting.state !== CONNECTING) {
+      if (connecting.session !== undefined) this.close(now, connecting.session, "LocalClosed", "")
+      return
+    }
     connecting.state = CLOSED
     this.initiator.forget(connecting)
     if (connecting.session !== undefined) this.close(now, connecting.session, "LocalClosed", "")
@@ -122,6 +125,8 @@ export class Protocol implements HandshakeInput {
         this.close(now, endpoint as Session, "TransportClosed", "")
       } else if (endpoint.state === CONNECTING) {
         this.cancel(now, endpoint as Connecting)
+      } else if (endpoint.state === HALF_OPEN) {
+        this.responder.timeout(now, endpoint as HalfOpen)
       }
     }
     for (const session of this.lingering) {
@@ -247,6 +252,9 @@ export class Protocol implements HandshakeInput {
   close(now: number, session: Session, reason: CloseReason.CloseReason, text: string): void {
     if (session.state === CLOSED) return
     const { core } = this
+    // what was sent before the close goes before it
+    if (reason === "LocalClosed" && session.state === ACTIVE) this.sender.flushSession(now, session)
+    if (session.state === CLOSED) return
     const wasActive = this.leave(session, reason)
     this.sender.sendClose(now, session, reason, text)
     session.destroyKeys()

@@ -55,7 +55,6 @@ export class Sender {
   flush(now: number): void {
     const { core } = this
     const { counters, queue, ready } = core
-    counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     for (let i = 0; i < ready.length; i++) {
       const session = ready[i]
       session.ready = false
@@ -67,10 +66,12 @@ export class Sender {
     queue.expired = 0
     queue.overloaded = 0
     counters.queued = queue.count
+    counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     core.handOver()
   }
 
-  private flushSession(now: number, session: Session): void {
+  /** Packs and seals all that this session has to say. */
+  flushSession(now: number, session: Session): void {
     const { core } = this
     const { queue } = core
     const arena = core.host.outbox.arena

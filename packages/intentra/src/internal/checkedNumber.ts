@@ -1,0 +1,22 @@
+import * as Effect from "effect/Effect"
+import { IntentraError } from "../IntentraError.js"
+
+/** An option that must lie in a range (Infinity only when the range ends there), or its default. */
+export const checkedNumber = (
+  name: string,
+  given: number | undefined,
+  fallback: number,
+  min: number,
+  max: number,
+  integer = true
+): Effect.Effect<number, IntentraError> => {
+  const value = given ?? fallback
+  return value >= min && value <= max && (!integer || Number.isInteger(value) || value === Infinity)
+    ? Effect.succeed(value)
+    : Effect.fail(
+      new IntentraError({
+        reason: "InvalidOptions",
+        detail: `${name} is ${value}, but must be ${integer ? "an integer" : "a number"} from ${min} to ${max}`
+      })
+    )
+}
