@@ -1,0 +1,124 @@
+import { assert, describe, it } from "@effect/vitest"
+import { FastCheck as fc } from "effect"
+import { DeliveryRing } from "../../src/internal/deliveryRing.js"
+import type { Peer } from "../../src/Peer.js"
+
+const peer = { id: "one" } as Peer
+
+/** A message whose bytes follow from its number, somewhere inside a larger buffer. */
+const message = (number: number, length: number) => {
+  const source = new Uint8Array(length + 10).fill(0xee)
+  for (let i = 0; i < length; i++) source[5 + i] = number * 31 + i
+  return { source, offset: 5, bytes: source.slice(5, 5 + length) }
+}
+
+describe("DeliveryRing", () => {
+  it.prop(
+    "it keeps the newest that fit its count and its bytes, in order, and tells how many went",
+    [
+      fc.integer({ min: 1, max: 20 }),
+      fc.integer({ min: 1, max: 400 }),
+      fc.array(fc.oneof({ weight: 8, arbitrary: fc.nat(120) }, { weight: 1, arbitrary: fc.constant("drain" as const) }))
+    ],
+    ([capacity, capacityBytes, steps]) => {
+      const ring = new DeliveryRing(capacity, capacityBytes)
+      let kept: Array<{ readonly number: number; readonly bytes: Uint8Array }> = []
+      const bytesKept = () => kept.reduce((sum, one) => sum + one.bytes.length, 0)
+      const drain = () => {
+        assert.deepStrictEqual(
+          ring.drain().map((one) => [one.receivedAt, one.intent, Array.from(one.payload)]),
+          kept.map(({ bytes, number }) => [number, number % 2 === 0 ? "Realtime" : "Sequenced", Array.from(bytes)])
+        )
+        kept = []
+      }
+      steps.forEach((step, number) => {
+        if (step === "drain") drain()
+        else {
+          const { bytes, offset, source } = message(number, step)
+          kept.push({ number, bytes })
+          let dropped = 0
+          while (kept.length > capacity || bytesKept() > capacityBytes) {
+            kept.shift()
+            dropped++
+          }
+          assert.strictEqual(ring.push(peer, source, offset, step, number % 2 === 0 ? 0 : 2, number), dropped)
+        }
+        assert.strictEqual(ring.size, kept.length)
+        assert.strictEqual(ring.bytes, bytesKept())
+      })
+      drain()
+      assert.strictEqual(ring.size, 0)
+      assert.strictEqual(ring.bytes, 0)
+    }
+  )
+
+  it.prop(
+    "a payload stays what it was, whatever comes after it and whatever becomes of its source",
+    [fc.array(fc.integer({ min: 0, max: 1200 }), { minLength: 1, maxLength: 200 }), fc.nat(200)],
+    ([lengths, drainAt]) => {
+      const ring = new DeliveryRing(1e6, 1e9)
+      const taken: Array<Uint8Array> = []
+      lengths.forEach((length, number) => {
+        const { offset, source } = message(number, length)
+        ring.push(peer, source, offset, length, 0, number)
+        source.fill(0)
+        if (number === drainAt) taken.push(...ring.drain().map((one) => one.payload))
+      })
+      taken.push(...ring.drain().map((one) => one.payload))
+      taken.forEach((payload, number) => assert.deepStrictEqual(payload, message(number, lengths[number]).bytes))
+      // no two of them share a byte: writing to one leaves all others as they were
+      const target = taken[Math.floor(taken.length / 2)]
+      target.fill(0x55)
+      taken.forEach((payload, number) => {
+        if (payload !== target) assert.deepStrictEqual(payload, message(number, lengths[number]).bytes)
+      })
+    },
+    { fastCheck: { numRuns: 30 } }
+  )
+
+  it("many more messages than it holds pass through it, and it lets go of what it dropped", () => {
+    const ring = new DeliveryRing(100, 1e9)
+    let dropped = 0
+    for (let i = 0; i < 20_000; i++) dropped += ring.push(peer, Uint8Array.of(i), 0, 1, 0, i)
+    assert.strictEqual(dropped, 19_900)
+    const held: ReadonlyArray<unknown> = Reflect.get(ring, "items")
+    assert.isAtMost(held.length, 2500)
+    assert.deepStrictEqual(ring.drain().map((one) => one.receivedAt), Array.from({ length: 100 }, (_, i) => 19_900 + i))
+  })
+
+  it("a message larger than all the bytes it may hold goes itself", () => {
+    const ring = new DeliveryRing(10, 50)
+    ring.push(peer, new Uint8Array(20), 0, 20, 0, 0)
+    assert.strictEqual(ring.push(peer, new Uint8Array(51), 0, 51, 0, 1), 2)
+    assert.strictEqual(ring.size, 0)
+    assert.strictEqual(ring.push(peer, new Uint8Array(50), 0, 50, 0, 2), 0)
+  })
+
+  it("whoever waits is called once for each time it waits, and not when it has left", () => {
+    const ring = new DeliveryRing(10, 50)
+    let calls = 0
+    ring.wake()
+    ring.onWake(() => calls++)
+    assert.strictEqual(calls, 0)
+    ring.wake()
+    ring.wake()
+    assert.strictEqual(calls, 1)
+    ring.onWake(() => calls++)
+    ring.forgetWaiter()
+    ring.wake()
+    assert.strictEqual(calls, 1)
+  })
+
+  it("whoever is called may wait again at once", () => {
+    const ring = new DeliveryRing(10, 50)
+    let calls = 0
+    const again = () => {
+      calls++
+      ring.onWake(again)
+    }
+    ring.onWake(again)
+    ring.wake()
+    ring.wake()
+    assert.strictEqual(calls, 2)
+  })
+})
