@@ -48,7 +48,6 @@ class NodeAlarm implements Alarm {
     this.fire = () => {
       this.armedFor = Infinity
       this.timer = undefined
-      if (this.due === Infinity) return
       // A timer may come up to a millisecond early, or was armed for an earlier setting.
       if (performance.now() < this.due) return this.arm()
       this.due = Infinity

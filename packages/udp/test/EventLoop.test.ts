@@ -129,4 +129,15 @@ describe("EventLoop of a network", () => {
     const expected = times.map((time, i) => [time, i] as const).sort((a, b) => a[0] - b[0] || a[1] - b[1])
     assert.deepStrictEqual(fired, expected)
   })
+
+  it("an alarm set to the past fires now, after what was due already", () => {
+    const network = Network.unsafeMake()
+    const order: Array<string> = []
+    network.unsafeAdvance(10)
+    network.loop.makeAlarm(() => order.push("due")).set(10)
+    network.loop.makeAlarm(() => order.push("past")).set(3)
+    network.unsafeAdvance(0)
+    assert.deepStrictEqual(order, ["due", "past"])
+    assert.strictEqual(network.now, 10)
+  })
 })

@@ -485,6 +485,16 @@ describe("Network", () => {
     assert.strictEqual((a.socket as unknown as { readonly links: Map<string, unknown> }).links.size, 0)
   })
 
+  it("a datagram for another address family, or for port 0, is a counted error and never in the ledger", () => {
+    const network = Network.unsafeMake()
+    const [a] = pair(network)
+    put(a.socket, idOf(a.socket, { host: "fd00::1", port: 1 }), numbered(0, 10))
+    put(a.socket, idOf(a.socket, { host: "10.0.0.2", port: 0 }), numbered(0, 10))
+    assert.strictEqual(a.socket.send(), 0)
+    assert.strictEqual(a.socket.stats.sendErrors, 2)
+    assert.strictEqual(network.ledger.sent, 0)
+  })
+
   it("port 0 takes a free port, another one each time", () => {
     const network = Network.unsafeMake()
     const ports = Array.from({ length: 100 }, () => network.unsafeBind({ host: "10.0.0.1" }).localAddress.port)

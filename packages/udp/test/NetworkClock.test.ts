@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Deferred, Effect, Exit, FastCheck as fc, Fiber, Layer, ManagedRuntime, Option, Schedule, Stream } from "effect"
 import { Network, UdpSocket } from "../src/index.js"
+import type { Timeline } from "../src/internal/timeline.js"
 import { collect, idOf, numbered, put } from "./support/contract.js"
 import { pair } from "./support/peers.js"
 
@@ -97,6 +98,7 @@ describe("the clock of Network.layer", () => {
       ))
       yield* network.advance(5)
       yield* Fiber.interrupt(fiber)
+      assert.strictEqual((network.loop as Timeline).size, 0)
       yield* network.advance(100)
       assert.isFalse(woken)
     })))
@@ -200,6 +202,17 @@ describe("the clock of Network.layer", () => {
     network.unsafeAdvance(-5)
     assert.strictEqual(network.now, 0)
   })
+
+  it.live("two that advance at the same time are a defect too", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make()
+      const first = yield* Effect.fork(network.advance(5))
+      yield* Effect.yieldNow()
+      const second = yield* Effect.exit(network.advance(5))
+      assert.isTrue(Exit.isFailure(second) && Cause.isDie(second.cause))
+      yield* Fiber.join(first)
+      assert.strictEqual(network.now, 5)
+    }))
 
   it.live("an interrupted advance stops, and another one can follow", () =>
     Effect.gen(function*() {

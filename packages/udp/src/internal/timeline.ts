@@ -117,6 +117,11 @@ export class Timeline implements EventLoop {
     this.scheduler = Scheduler.make((task, priority) => this.addTask(task, priority))
   }
 
+  /** How many events wait. */
+  get size(): number {
+    return this.heap.size
+  }
+
   now(): number {
     return this.time
   }
