@@ -1,1 +1,15 @@
 #!/usr/bin/env node
+import { existsSync, readFileSync } from "node:fs"
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
+const built = new URL("../dist/Main.js", import.meta.url)
+
+if (existsSync(built)) {
+  const { main } = await import(built.href)
+  main(version)
+} else {
+  const { register } = await import("tsx/esm/api")
+  register()
+  const { main } = await import("../src/Main.ts")
+  main(version)
+}

@@ -1,0 +1,40 @@
+/**
+ * Everything that ends a command of the `intentra` program with exit code 1.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+/**
+ * | reason | when |
+ * | --- | --- |
+ * | `InvalidArgument` | an option's value cannot be used |
+ * | `KeyFile` | a key file or an allow-list cannot be written or read |
+ * | `Input` | the file with the updates cannot be read |
+ * | `Metrics` | the address for the metrics cannot be bound |
+ * | `Transport` | the transport could not start, or died |
+ * | `Refused` | the hub does not admit us, or is not the one that was asked for |
+ * | `Peers` | peer processes of the demo could not start, or died |
+ * | `Delivery` | fewer updates arrived than the demo promises |
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CliError extends Data.TaggedError("CliError")<{
+  readonly reason:
+    | "InvalidArgument"
+    | "KeyFile"
+    | "Input"
+    | "Metrics"
+    | "Transport"
+    | "Refused"
+    | "Peers"
+    | "Delivery"
+  /** One line: what, where, and how to mend it. */
+  readonly detail: string
+  readonly cause?: unknown
+}> {
+  override get message(): string {
+    return this.detail
+  }
+}
