@@ -63,6 +63,27 @@ export const PONG = 0x21
  */
 export const CLOSE = 0x30
 /**
+ * Body: token, 8 bytes. Answered by {@link PATH_RESPONSE} with the same token.
+ *
+ * @since 0.1.0
+ * @category types
+ */
+export const PATH_CHALLENGE = 0x32
+/**
+ * Body: token, 8 bytes.
+ *
+ * @since 0.1.0
+ * @category types
+ */
+export const PATH_RESPONSE = 0x33
+/**
+ * Body: step u8 (1 request, 2 answer), epoch u8, message of Noise KK.
+ *
+ * @since 0.1.0
+ * @category types
+ */
+export const REKEY = 0x34
+/**
  * First of the types that will never be given a meaning: senders use them now and then so that receivers keep skipping.
  *
  * @since 0.1.0

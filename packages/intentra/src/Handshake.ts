@@ -35,6 +35,12 @@ export interface HandshakeShape {
   readonly mac1: (responderKey: Uint8Array | undefined) => (data: Uint8Array) => Uint8Array
   /** A fresh handshake, `connId` the initiator's. */
   readonly begin: (role: "initiator" | "responder", connId: number) => HandshakeState
+  /** A handshake for new keys inside a live session: Noise KK (KKpsk0) with the peer of this static key. */
+  readonly beginRekey: (
+    role: "initiator" | "responder",
+    remoteKey: Uint8Array,
+    prologue: Uint8Array
+  ) => HandshakeState
   /** A short name for a static key: 16 hex digits of its SHA-256. */
   readonly identify: (publicKey: Uint8Array) => string
 }
@@ -127,6 +133,17 @@ export class Handshake extends Context.Tag("intentra/Handshake")<Handshake, Hand
               entropy
             })
           },
+          beginRekey: (role, remoteKey, prologue) =>
+            unsafeMake({
+              protocolName: psk === undefined ? "Noise_KK_25519_AESGCM_SHA256" : "Noise_KKpsk0_25519_AESGCM_SHA256",
+              role,
+              prologue,
+              staticKey,
+              remoteStatic: remoteKey,
+              psks: psk === undefined ? undefined : [psk],
+              crypto: backend,
+              entropy
+            }),
           identify: (key) => Buffer.from(backend.hash.digest("SHA256", key).subarray(0, 8)).toString("hex")
         }
       })

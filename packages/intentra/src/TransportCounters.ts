@@ -38,6 +38,10 @@ export class TransportCounters {
   strikes = 0
   /** Handshakes that ended in an active session, either role. */
   handshakes = 0
+  /** Sessions that changed to new keys. */
+  rekeys = 0
+  /** Sessions that followed their peer to a new address. */
+  moves = 0
   /** Challenges sent to unproven addresses. */
   challenges = 0
   /** Handshakes in flight that made room for others. */

@@ -22,6 +22,10 @@ export type TransportEvent = Data.TaggedEnum<{
     readonly byPeer: boolean
     readonly text: string
   }
+  /** A session follows its peer to a new address, which has answered a challenge. */
+  readonly PeerRoamed: { readonly peer: Peer; readonly from: SocketAddress; readonly to: SocketAddress }
+  /** A session has changed to new keys. */
+  readonly Rekeyed: { readonly peer: Peer }
   /** A handshake of ours came to nothing. */
   readonly ConnectFailed: { readonly address: SocketAddress; readonly reason: CloseReason }
   /** Messages were dropped for lack of room; at most once a second for each queue. */

@@ -44,6 +44,8 @@ const bytesSent = counter("intentra_bytes_sent_total", "Bytes of UDP payload han
 const messagesSent = counter("intentra_messages_sent_total", "Messages sealed into datagrams")
 const messagesReceived = counter("intentra_messages_received_total", "Messages received in authentic packets")
 const handshakes = counter("intentra_handshakes_total", "Handshakes that ended in an active session")
+const rekeys = counter("intentra_rekeys_total", "Sessions that changed to new keys")
+const moves = counter("intentra_moves_total", "Sessions that followed their peer to a new address")
 const challenges = counter("intentra_handshake_challenges_total", "Challenges sent to unproven addresses")
 const evicted = counter("intentra_handshakes_evicted_total", "Handshakes in flight that made room for others")
 const sendQueue = gauge("intentra_send_queue_messages", "Messages waiting to be sent")
@@ -84,6 +86,8 @@ const series: ReadonlyArray<readonly [Counter | Gauge, (counters: TransportCount
   [messagesSent, (c) => c.messagesSent],
   [messagesReceived, (c) => c.messagesReceived],
   [handshakes, (c) => c.handshakes],
+  [rekeys, (c) => c.rekeys],
+  [moves, (c) => c.moves],
   [challenges, (c) => c.challenges],
   [evicted, (c) => c.handshakesEvicted],
   [sendQueue, (c) => c.queued],

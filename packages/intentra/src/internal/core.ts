@@ -77,20 +77,21 @@ export interface Host {
   readonly onActive: (session: Session) => void
   /** `byPeer`: the peer said so, in an authentic CLOSE. */
   readonly onClosed: (session: Session, reason: CloseReason, byPeer: boolean, text: string) => void
+  readonly onRekeyed: (session: Session) => void
+  /** The session has moved; `from` is the address it had. */
+  readonly onRoamed: (session: Session, from: Uint8Array) => void
   readonly onConnected: (connecting: Connecting, session: Session) => void
   readonly onConnectFailed: (connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason) => void
   readonly authorize: (publicKey: Uint8Array, addressId: number, endpoint: HalfOpen | Connecting) => number
 }
 
-/** Rekey does not exist without a limit: no key seals more packets than this (RFC 9001 appendix B.1). */
+/** No key seals more packets than this (RFC 9001 appendix B.1, for packets of at most 2^11 bytes). */
 export const SEAL_LIMIT = 2 ** 28
 /** Packets at the end of a key's life that only CLOSE may use. */
 export const SEAL_RESERVE = 16
 /** Failed opens after which a key is given up (RFC 9001 section 6.6, with a wide margin). */
 export const FAILED_OPEN_LIMIT = 2 ** 36
 export const TAG_BYTES = 16
-/** Room for the control frames that may ride before the messages of a datagram. */
-export const CONTROL_ROOM = 32
 /** A PING rides along when the last one is older. */
 export const PING_INTERVAL = 1000
 
@@ -108,6 +109,8 @@ export class Core {
   closedByPeer: (now: number, session: Session, reason: CloseReason, text: string) => void = () => {}
   /** Forgets a session that never became active, without a word; the protocol sets it. */
   abandon: (now: number, session: Session) => void = () => {}
+  /** Asks for new keys; the protocol sets it. */
+  wantRekey: (now: number, session: Session) => void = () => {}
   /** Makes a session active; the protocol sets it. */
   activate: (now: number, session: Session) => void = () => {}
 
@@ -161,6 +164,11 @@ export class Core {
     this.host.wake()
   }
 
+  /** A deadline of an active session that may be earlier than the one it is waiting for. */
+  arm(session: Session, at: number): void {
+    if (session.timerIndex < 0 || at < session.timerAt) this.timers.set(session, at)
+  }
+
   /** The session has something to say at the next flush. */
   markReady(session: Session): void {
     if (session.ready) return
@@ -180,7 +188,8 @@ export class Core {
     intent: number,
     priority: number,
     offset: number,
-    plaintextLength: number
+    plaintextLength: number,
+    addressId = session.addressId
   ): boolean {
     const keys = session.keys[session.epoch]
     if (keys === undefined || keys.sendSeq >= SEAL_LIMIT) return false
@@ -190,7 +199,7 @@ export class Core {
     writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq)
     const length = keys.send.seal(arena, offset, plaintextLength, seq)
     if (length < 0) return false
-    this.host.outbox.commit(length, session.addressId)
+    this.host.outbox.commit(length, addressId)
     this.counters.sentBytes += length
     session.packetsSent++
     session.bytesSent += length

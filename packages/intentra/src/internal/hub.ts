@@ -204,6 +204,17 @@ export class Hub implements Host {
     this.output.event(TransportEvent.PeerClosed({ peer, reason, byPeer, text }))
   }
 
+  onRekeyed = (session: Session): void => {
+    if (session.handle instanceof SessionPeer) this.output.event(TransportEvent.Rekeyed({ peer: session.handle }))
+  }
+
+  onRoamed = (session: Session, from: Uint8Array): void => {
+    const peer = session.handle
+    if (peer instanceof SessionPeer) {
+      this.output.event(TransportEvent.PeerRoamed({ peer, from: Address.decode(from, 0), to: peer.address }))
+    }
+  }
+
   onConnected = (connecting: Connecting, session: Session): void => {
     this.waiting.delete(connecting)
     if (session.handle instanceof SessionPeer) (connecting.handle as Waiting).onConnected(session.handle)

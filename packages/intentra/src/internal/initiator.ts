@@ -187,6 +187,7 @@ export class Initiator {
     const { crypto, entropy, handshake, rateLimiter, replayGuard, strikes } = core.services
     const message3 = connecting.noise.writeMessage(core.ownParameters(connecting.connId, entropy.uint32()))
     connecting.message3 = encodeNoise(MESSAGE_3, parameters.connId, message3)
+    const hash = connecting.noise.handshakeHash.slice()
     const keys = connecting.noise.splitKeys()
     const session = new Session(
       connecting.connId,
@@ -202,7 +203,8 @@ export class Initiator {
       Math.min(core.limits.maxDatagram, parameters.maxDatagram),
       now
     )
-    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make())
+    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0)
+    session.handshakeHash = hash
     keys.send.fill(0)
     keys.receive.fill(0)
     connecting.noise.destroy()

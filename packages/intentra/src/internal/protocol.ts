@@ -24,8 +24,10 @@ import type { Connecting } from "./initiator.js"
 import { Initiator } from "./initiator.js"
 import type { HandshakeInput } from "./receiver.js"
 import { Receiver } from "./receiver.js"
+import { Rekey } from "./rekey.js"
 import type { HalfOpen } from "./responder.js"
 import { Responder } from "./responder.js"
+import { Roaming } from "./roaming.js"
 import { Sender } from "./sender.js"
 import type { Endpoint, Session } from "./session.js"
 import { ACTIVE, CLOSED, CONNECTING, HALF_OPEN, OPENING } from "./session.js"
@@ -48,6 +50,8 @@ export class Protocol implements HandshakeInput {
   readonly receiver: Receiver
   readonly initiator: Initiator
   readonly responder: Responder
+  readonly rekey: Rekey
+  readonly roaming: Roaming
   private readonly lingering = new Set<Session>()
 
   constructor(limits: Limits, services: Services, host: Host, counters: TransportCounters) {
@@ -58,7 +62,10 @@ export class Protocol implements HandshakeInput {
     this.core.abandon = (now, session) => this.abandon(now, session)
     this.core.activate = (now, session) => this.activate(now, session)
     this.sender = new Sender(this.core)
-    this.receiver = new Receiver(this.core, this)
+    this.core.wantRekey = (now, session) => this.rekey.start(now, session)
+    this.rekey = new Rekey(this.core, this.sender)
+    this.roaming = new Roaming(this.core, this.sender)
+    this.receiver = new Receiver(this.core, this, this.rekey, this.roaming)
     this.initiator = new Initiator(this.core)
     this.responder = new Responder(this.core)
   }
@@ -97,6 +104,7 @@ export class Protocol implements HandshakeInput {
 
   /** Every deadline that has come. */
   timeout(now: number): void {
+    this.rekey.startsThisTurn = 0
     for (;;) {
       const endpoint = this.core.timers.pop(now)
       if (endpoint === undefined) return
@@ -202,6 +210,8 @@ export class Protocol implements HandshakeInput {
     core.counters.handshakes++
     core.counters.sessionsActive++
     if (older !== undefined) this.close(now, older, "Replaced", "")
+    if (session.handshakeHash !== undefined) this.rekey.begin(now, session, session.handshakeHash)
+    session.handshakeHash = undefined
     this.look(now, session)
     core.host.onActive(session)
     if (connecting !== undefined) core.host.onConnected(connecting, session)
@@ -224,7 +234,9 @@ export class Protocol implements HandshakeInput {
       Math.min(
         session.lastReceived + limits.idleTimeout,
         session.lastSent + this.keepalive(session),
-        unanswered + limits.answerWithin
+        unanswered + limits.answerWithin,
+        session.rekeying?.deadline ?? Infinity,
+        session.move?.repeatAt ?? Infinity
       )
     )
   }
@@ -243,7 +255,9 @@ export class Protocol implements HandshakeInput {
     if (now >= session.lastSent + this.keepalive(session) || now >= session.unansweredSince + limits.answerWithin) {
       this.sender.sendControl(now, session)
     }
-    // sendControl may have closed it
+    this.rekey.timeout(now, session)
+    this.roaming.timeout(now, session)
+    // any of these may have closed it
     if (session.state !== ACTIVE) return
     this.look(now, session)
   }
@@ -283,6 +297,7 @@ export class Protocol implements HandshakeInput {
     const { core } = this
     session.state = CLOSED
     core.timers.remove(session)
+    this.roaming.abandon(session)
     const dropped = core.queue.removeAll(session)
     core.counters.drops[code.SessionClosed] += dropped
     const wasActive = session.handle !== undefined

@@ -8,6 +8,9 @@ import { FRESH, REPLAYED } from "../ReplayWindow.js"
 import { readU16, readU32 } from "./bytes.js"
 import type { Core } from "./core.js"
 import { FAILED_OPEN_LIMIT, TAG_BYTES } from "./core.js"
+import type { Rekey } from "./rekey.js"
+import { TOKEN_BYTES } from "./roaming.js"
+import type { Roaming } from "./roaming.js"
 import type { EpochKeys, Session } from "./session.js"
 import { ACTIVE, CLOSED, OPENING } from "./session.js"
 
@@ -36,7 +39,16 @@ export class Receiver {
   /** Whether the packet being read has a CLOSE. */
   private closes = false
 
-  constructor(private readonly core: Core, private readonly handshakes: HandshakeInput) {}
+  /** Where the packet being read came from. */
+  private addresses: Uint8Array = this.plaintext
+  private addressOffset = 0
+
+  constructor(
+    private readonly core: Core,
+    private readonly handshakes: HandshakeInput,
+    private readonly rekey: Rekey,
+    private readonly roaming: Roaming
+  ) {}
 
   receive(now: number, batch: ReceiveBatch): void {
     const { arena, count, lengths, offsets } = batch
@@ -103,7 +115,18 @@ export class Receiver {
     }
     session.bucket.charge(now)
     keys.replay.mark(seq)
+    this.rekey.opened(now, session, (second >> 1) & 3)
+    this.addresses = addresses
+    this.addressOffset = addressOffset
     this.accept(now, session, keys, type, length, readU32(arena, offset + 12), opened)
+    // accepting it may have closed the session
+    if (session.state !== ACTIVE) return
+    const packet = keys.serial * 2 ** 32 + seq
+    if (packet <= session.newestPacket) return
+    session.newestPacket = packet
+    if (!core.host.addresses.equals(session.addressId, addresses, addressOffset)) {
+      this.roaming.seen(now, session, addresses, addressOffset)
+    }
   }
 
   private accept(
@@ -127,15 +150,18 @@ export class Receiver {
       // nothing Reliable was ever sent, so a header that acknowledges something is misbehaviour too
       core.drop(messages === MALFORMED ? code.MalformedFrame : code.ForbiddenFrame)
       session.dropped++
-      core.counters.strikes++
-      if (session.strikes.strike(now)) {
-        core.closeSession(now, session, "ProtocolViolation", "too many malformed packets")
-      }
-      return
+      return this.strike(now, session)
     }
     core.counters.accepted[type]++
     if (session.state === OPENING && !this.closes) core.activate(now, session)
     this.dispatch(now, session, opened)
+  }
+
+  private strike(now: number, session: Session): void {
+    this.core.counters.strikes++
+    if (session.strikes.strike(now)) {
+      this.core.closeSession(now, session, "ProtocolViolation", "too many malformed packets")
+    }
   }
 
   /** The number of messages among the frames, or why the list is refused. Nothing is done before all of it is read. */
@@ -159,6 +185,15 @@ export class Receiver {
         case Frame.PING:
         case Frame.PONG:
           if (body !== 4) return MALFORMED
+          break
+        case Frame.PATH_CHALLENGE:
+        case Frame.PATH_RESPONSE:
+          if (body !== TOKEN_BYTES) return MALFORMED
+          if (type !== CONTROL) return FORBIDDEN
+          break
+        case Frame.REKEY:
+          if (body < 2) return MALFORMED
+          if (type !== CONTROL) return FORBIDDEN
           break
         case Frame.CLOSE:
           if (body < 1 || body > 1 + Frame.MAX_CLOSE_TEXT_BYTES) return MALFORMED
@@ -195,6 +230,17 @@ export class Receiver {
           if (session.pingOpen && readU32(bytes, body) === session.pingToken) {
             session.pingOpen = false
             session.sampleRtt(now - session.pingSentAt)
+          }
+          break
+        case Frame.PATH_CHALLENGE:
+          this.roaming.onChallenge(now, session, bytes.subarray(body, behind))
+          break
+        case Frame.PATH_RESPONSE:
+          this.roaming.onResponse(now, session, bytes.subarray(body, behind), this.addresses, this.addressOffset)
+          break
+        case Frame.REKEY:
+          if (!this.rekey.onFrame(now, session, bytes.subarray(body, behind))) {
+            this.strike(now, session)
           }
           break
         case Frame.CLOSE:

@@ -208,6 +208,7 @@ export class Responder {
       return core.drop(code.HandshakeMalformed)
     }
     const { crypto, handshake, rateLimiter, replayGuard, strikes } = core.services
+    const hash = noise.handshakeHash.slice()
     const keys = noise.splitKeys()
     const session = new Session(
       halfOpen.connId,
@@ -223,7 +224,8 @@ export class Responder {
       Math.min(core.limits.maxDatagram, parameters.maxDatagram),
       now
     )
-    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make())
+    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0)
+    session.handshakeHash = hash
     keys.send.fill(0)
     keys.receive.fill(0)
     session.message3 = arena.slice(offset + NOISE_MESSAGE, offset + NOISE_MESSAGE + MESSAGE_3_MARK)

@@ -8,6 +8,7 @@ import type { SendResult } from "../SendResult.js"
 import { writeU32 } from "./bytes.js"
 import type { Core } from "./core.js"
 import { PING_INTERVAL, SEAL_LIMIT, SEAL_RESERVE, TAG_BYTES } from "./core.js"
+import { REKEY_AFTER_PACKETS } from "./rekey.js"
 import type { Session } from "./session.js"
 import { ACTIVE } from "./session.js"
 
@@ -135,10 +136,26 @@ export class Sender {
     core.host.wake()
   }
 
+  /** Sends one control frame at once, to the session's address or another. */
+  sendFrame(now: number, session: Session, type: number, body: Uint8Array, addressId = session.addressId): void {
+    const { core } = this
+    if (!this.withinBudget(now, session)) return
+    const offset = core.reserve(MAX_PACKET_BYTES)
+    if (offset < 0) return
+    const arena = core.host.outbox.arena
+    const at = Frame.begin(arena, offset + HEADER_BYTES, type, body.length)
+    arena.set(body, at)
+    core.seal(now, session, CONTROL, 0, 0, offset, Frame.FRAME_HEADER_BYTES + body.length, addressId)
+    core.host.wake()
+  }
+
   /** A key seals no more than its limit; the last few packets belong to CLOSE. */
   private withinBudget(now: number, session: Session): boolean {
     const keys = session.keys[session.epoch]
-    if (keys !== undefined && keys.sendSeq < SEAL_LIMIT - SEAL_RESERVE) return true
+    if (keys !== undefined && keys.sendSeq < SEAL_LIMIT - SEAL_RESERVE) {
+      if (keys.sendSeq === REKEY_AFTER_PACKETS) this.core.wantRekey(now, session)
+      return true
+    }
     this.core.closeSession(now, session, "LimitExceeded", "the key has sealed all it may")
     return false
   }

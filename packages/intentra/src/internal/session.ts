@@ -3,6 +3,8 @@ import type { ReplayWindow } from "../ReplayWindow.js"
 import type { StrikeCounter } from "../StrikeCounter.js"
 import type { TokenBucket } from "../TokenBucket.js"
 import type { Connecting } from "./initiator.js"
+import type { Rekeying } from "./rekey.js"
+import type { Move } from "./roaming.js"
 import type { Timed } from "./timerHeap.js"
 
 /** Our handshake, no keys yet. */
@@ -27,7 +29,13 @@ export class EpochKeys {
   sendSeq = 0
   failedOpens = 0
   received = 0
-  constructor(readonly send: PacketKey, readonly receive: PacketKey, readonly replay: ReplayWindow) {}
+  constructor(
+    readonly send: PacketKey,
+    readonly receive: PacketKey,
+    readonly replay: ReplayWindow,
+    /** How many rekeys came before. */
+    readonly serial: number
+  ) {}
 
   destroy(): void {
     this.send.destroy()
@@ -66,6 +74,13 @@ export class Session implements Endpoint {
   pingToken = 0
   pingSentAt = -1
   pingOpen = false
+
+  /** (serial of the epoch, seq) of the newest packet opened, as one number. */
+  newestPacket = -1
+  /** Of the handshake, until the session is active. */
+  handshakeHash: Uint8Array | undefined = undefined
+  rekeying: Rekeying | undefined = undefined
+  move: Move | undefined = undefined
 
   // CLOSE
   closeBytes: Uint8Array | undefined = undefined
@@ -126,7 +141,16 @@ export class Session implements Endpoint {
     }
   }
 
+  /** What was measured on one path says nothing of another. */
+  resetPath(_now: number): void {
+    this.smoothedRtt = -1
+    this.rttVariation = 0
+    this.pingOpen = false
+  }
+
   destroyKeys(): void {
+    this.rekeying?.destroy()
+    this.rekeying = undefined
     for (let epoch = 0; epoch < 4; epoch++) {
       this.keys[epoch]?.destroy()
       this.keys[epoch] = undefined
