@@ -48,9 +48,9 @@ export class RateLimiter extends Context.Tag("intentra/RateLimiter")<RateLimiter
       RateLimiter,
       Effect.gen(function*() {
         const rate = yield* checkedNumber("packetsPerSecond", options.packetsPerSecond, 10_000, 1, Infinity)
-        const burst = yield* checkedNumber("burst", options.burst, 500, 1, 2 ** 32)
+        const burst = yield* checkedNumber("burst", options.burst, 500, 1, 1e9)
         const forgeryRate = yield* checkedNumber("forgeriesPerSecond", options.forgeriesPerSecond, 1_000, 1, Infinity)
-        const forgeryBurst = yield* checkedNumber("forgeryBurst", options.forgeryBurst, 200, 1, 2 ** 32)
+        const forgeryBurst = yield* checkedNumber("forgeryBurst", options.forgeryBurst, 200, 1, 1e9)
         return {
           makeSession: () => TokenBucket.make({ rate, burst }),
           makeForgery: () => TokenBucket.make({ rate: forgeryRate, burst: forgeryBurst })
