@@ -192,7 +192,8 @@ class NetworkImpl implements NetworkShape {
     while (!done) done = timeline.run(until, Infinity)
   }
 
-  configure = (conditions: Partial<NetworkConditions>) => attempt(isNetworkError, () => this.unsafeConfigure(conditions))
+  configure = (conditions: Partial<NetworkConditions>) =>
+    attempt(isNetworkError, () => this.unsafeConfigure(conditions))
 
   unsafeConfigure = (conditions: Partial<NetworkConditions>): void => this.simulation.weather.configure(conditions)
 
@@ -202,7 +203,8 @@ class NetworkImpl implements NetworkShape {
   unsafeLink = (from: Endpoint, to: Endpoint, conditions: Partial<NetworkConditions> | undefined): void =>
     this.simulation.weather.link(from, to, conditions)
 
-  partition = (a: Iterable<Endpoint>, b: Iterable<Endpoint>) => attempt(isNetworkError, () => this.unsafePartition(a, b))
+  partition = (a: Iterable<Endpoint>, b: Iterable<Endpoint>) =>
+    attempt(isNetworkError, () => this.unsafePartition(a, b))
 
   unsafePartition = (a: Iterable<Endpoint>, b: Iterable<Endpoint>): void => this.simulation.weather.partition(a, b)
 

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as dgram from "./internal/dgram.js"

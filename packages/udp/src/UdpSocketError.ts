@@ -91,5 +91,10 @@ const reasons: { readonly [code: string]: UdpSocketReason } = {
  */
 export const fromCause = (cause: unknown, host: string, port: number): UdpSocketError => {
   const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
-  return new UdpSocketError({ reason: (typeof code === "string" ? reasons[code] : undefined) ?? "Unknown", host, port, cause })
+  return new UdpSocketError({
+    reason: (typeof code === "string" ? reasons[code] : undefined) ?? "Unknown",
+    host,
+    port,
+    cause
+  })
 }

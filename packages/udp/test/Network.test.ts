@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck as fc } from "effect"
 import { Network, type NetworkConditions, NetworkError, type NetworkShape } from "../src/index.js"
 import { idOf, numbered, put } from "./support/contract.js"
-import { assertBalanced, pair, peer, type Peer } from "./support/peers.js"
+import { assertBalanced, pair, type Peer, peer } from "./support/peers.js"
 
 const conditions: fc.Arbitrary<Partial<NetworkConditions.NetworkConditions>> = fc.record({
   latency: fc.integer({ min: 0, max: 30 }),
@@ -31,13 +31,19 @@ const step = fc.oneof(
       count: fc.integer({ min: 1, max: 5 })
     })
   },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("advance" as const), millis: fc.integer({ min: 0, max: 40 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant("advance" as const), millis: fc.integer({ min: 0, max: 40 }) })
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("configure" as const), conditions }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("link" as const), from: who, to: who, conditions }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("partition" as const), a: who, b: who }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("heal" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("inject" as const), to: who, delay: fc.nat(20) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("rebind" as const), who, n: fc.integer({ min: 10, max: 13 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("rebind" as const), who, n: fc.integer({ min: 10, max: 13 }) })
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("close" as const), who }) }
 )
 type Step = typeof step extends fc.Arbitrary<infer A> ? A : never
@@ -72,7 +78,12 @@ const play = (network: NetworkShape, steps: ReadonlyArray<Step>, afterStep: () =
         network.unsafeHeal()
         break
       case "inject":
-        network.unsafeInject({ from: "192.0.2.1:5", to: peers[step.to].text, bytes: numbered(n++, 50), delay: step.delay })
+        network.unsafeInject({
+          from: "192.0.2.1:5",
+          to: peers[step.to].text,
+          bytes: numbered(n++, 50),
+          delay: step.delay
+        })
         break
       case "rebind":
         try {
@@ -407,7 +418,9 @@ describe("Network", () => {
         if (withOther) c.sendTo(b, numbered(n, 20))
       }
       network.unsafeAdvance(10)
-      return b.received.filter(({ length }) => length === 10).map(({ bytes }) => new DataView(bytes.buffer).getUint16(0))
+      return b.received.filter(({ length }) => length === 10).map(({ bytes }) =>
+        new DataView(bytes.buffer).getUint16(0)
+      )
     }
     assert.deepStrictEqual(lossesOf(true), lossesOf(false))
   })
@@ -469,6 +482,9 @@ describe("Network", () => {
     assert.strictEqual(small.received.length, 10)
     assert.strictEqual(small.socket.stats.kernelDrops, 5)
     assert.strictEqual(network.ledger.lost.receiveBufferFull, 5)
+    for (let n = 0; n < 10; n++) a.sendTo(small, numbered(n, 100))
+    network.unsafeAdvance(10)
+    assert.strictEqual(small.received.length, 20)
   })
 
   it("nothing is kept for addresses that nobody holds", () => {
@@ -527,7 +543,10 @@ describe("Network", () => {
         const network = yield* Network.make({ latency: 3 })
         const before = network.conditions
         assert.strictEqual((yield* Effect.flip(network.configure(given))).reason, "InvalidConditions")
-        assert.strictEqual((yield* Effect.flip(network.link("10.0.0.1", "10.0.0.2", given))).reason, "InvalidConditions")
+        assert.strictEqual(
+          (yield* Effect.flip(network.link("10.0.0.1", "10.0.0.2", given))).reason,
+          "InvalidConditions"
+        )
         assert.deepStrictEqual(network.conditions, before)
       }))
   }

@@ -1,5 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Deferred, Effect, Exit, FastCheck as fc, Fiber, Layer, ManagedRuntime, Option, Schedule, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Deferred,
+  Effect,
+  Exit,
+  FastCheck as fc,
+  Fiber,
+  Layer,
+  ManagedRuntime,
+  Option,
+  Schedule,
+  Stream
+} from "effect"
 import { Network, UdpSocket } from "../src/index.js"
 import type { Timeline } from "../src/internal/timeline.js"
 import { collect, idOf, numbered, put } from "./support/contract.js"
@@ -13,9 +26,12 @@ describe("the clock of Network.layer", () => {
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(
-          fc.array(fc.record({ kind: fc.constantFrom("sleep", "alarm", "packet"), at: fc.integer({ min: 0, max: 30 }) }), {
-            maxLength: 30
-          }),
+          fc.array(
+            fc.record({ kind: fc.constantFrom("sleep", "alarm", "packet"), at: fc.integer({ min: 0, max: 30 }) }),
+            {
+              maxLength: 30
+            }
+          ),
           (things) =>
             Effect.runPromise(simulated(Effect.gen(function*() {
               const network = yield* Network
@@ -129,7 +145,11 @@ describe("the clock of Network.layer", () => {
         const socket = yield* UdpSocket
         socket.setHandler((batch) => {
           for (let i = 0; i < batch.count; i++) {
-            put(socket, socket.addresses.transient(batch.addresses, i * 24), batch.arena.slice(batch.offsets[i], batch.offsets[i] + batch.lengths[i]))
+            put(
+              socket,
+              socket.addresses.transient(batch.addresses, i * 24),
+              batch.arena.slice(batch.offsets[i], batch.offsets[i] + batch.lengths[i])
+            )
           }
           socket.send()
         })

@@ -42,20 +42,23 @@ describe("UdpSocket.layerDgram", () => {
       yield* hostUntil(() => received.length === 1)
     }))
 
-  it.scopedLive.skipIf(!hasIPv6)("a socket on :: sees IPv4 peers as IPv4 addresses, and answers them", () =>
-    Effect.gen(function*() {
-      const both = yield* open({ host: "::" })
-      const four = yield* open()
-      const atBoth = collect(both)
-      const atFour = collect(four)
-      put(four, idOf(four, { host: "127.0.0.1", port: both.localAddress.port }), Uint8Array.of(1))
-      four.send()
-      yield* hostUntil(() => atBoth.length === 1)
-      assert.deepStrictEqual(atBoth[0].from, four.localAddress)
-      put(both, idOf(both, atBoth[0].from), Uint8Array.of(2))
-      assert.strictEqual(both.send(), 1)
-      yield* hostUntil(() => atFour.length === 1)
-    }))
+  it.scopedLive.skipIf(!hasIPv6)(
+    "a socket on :: sees IPv4 peers as IPv4 addresses, and answers them",
+    () =>
+      Effect.gen(function*() {
+        const both = yield* open({ host: "::" })
+        const four = yield* open()
+        const atBoth = collect(both)
+        const atFour = collect(four)
+        put(four, idOf(four, { host: "127.0.0.1", port: both.localAddress.port }), Uint8Array.of(1))
+        four.send()
+        yield* hostUntil(() => atBoth.length === 1)
+        assert.deepStrictEqual(atBoth[0].from, four.localAddress)
+        put(both, idOf(both, atBoth[0].from), Uint8Array.of(2))
+        assert.strictEqual(both.send(), 1)
+        yield* hostUntil(() => atFour.length === 1)
+      })
+  )
 
   it.scopedLive("the buffers that the system granted are reported", () =>
     Effect.gen(function*() {

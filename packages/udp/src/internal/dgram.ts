@@ -8,7 +8,7 @@ import { AddressTable } from "../AddressTable.js"
 import { ReceiveBatch, SendBatch } from "../DatagramBatch.js"
 import * as EventLoop from "../EventLoop.js"
 import { fromCause, UdpSocketError } from "../UdpSocketError.js"
-import { type ResolvedOptions, resolve, type UdpSocketOptions } from "../UdpSocketOptions.js"
+import { resolve, type ResolvedOptions, type UdpSocketOptions } from "../UdpSocketOptions.js"
 import { makeStats, type UdpSocketShape } from "../UdpSocketShape.js"
 import * as scope from "./scope.js"
 import { SendQueue } from "./sendQueue.js"
@@ -26,7 +26,11 @@ const MAX_PAYLOAD_IPV6 = 65_527
 const MIN_BUFFER_BYTES = 64 * 1024
 
 /** Every host here is an IP literal: answering at once saves the resolver and a tick per datagram. */
-const lookup = (host: string, _family: unknown, callback: (error: null, address: string, family: number) => void): void => {
+const lookup = (
+  host: string,
+  _family: unknown,
+  callback: (error: null, address: string, family: number) => void
+): void => {
   callback(null, host, host.includes(":") ? 6 : 4)
 }
 
@@ -366,7 +370,8 @@ export const make = (options?: UdpSocketOptions): Effect.Effect<UdpSocketShape, 
   return Effect.acquireRelease(
     Effect.flatMap(
       bind(resolved),
-      (socket) => Effect.map(Deferred.make<void, UdpSocketError>(), (closed) => new DgramSocket(socket, resolved, closed))
+      (socket) =>
+        Effect.map(Deferred.make<void, UdpSocketError>(), (closed) => new DgramSocket(socket, resolved, closed))
     ),
     (socket) => socket.close
   )

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
-import { Address, type ReceiveBatch, UdpSocket, type UdpSocketError, type UdpSocketOptions, type UdpSocketShape } from "../../src/index.js"
+import {
+  Address,
+  type ReceiveBatch,
+  UdpSocket,
+  type UdpSocketError,
+  type UdpSocketOptions,
+  type UdpSocketShape
+} from "../../src/index.js"
 
 /** What the contract needs to know of a kind of socket. */
 export interface SocketKit<R> {
