@@ -134,11 +134,10 @@ export interface NetworkShape {
   readonly unsafeBind: (options?: UdpSocketOptions) => UdpSocketShape & { readonly close: () => void }
 }
 
-const attempt = <E>(isExpected: (error: unknown) => error is E, f: () => void): Effect.Effect<void, E> =>
+const attempt = <A, E>(isExpected: (error: unknown) => error is E, f: () => A): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     try {
-      f()
-      return Effect.void
+      return Effect.succeed(f())
     } catch (error) {
       return isExpected(error) ? Effect.fail(error) : Effect.die(error)
     }
@@ -222,10 +221,7 @@ class NetworkImpl implements NetworkShape {
 
   bind = (options?: UdpSocketOptions): Effect.Effect<UdpSocketShape, UdpSocketError, Scope.Scope> =>
     Effect.acquireRelease(
-      Effect.try({
-        try: () => this.simulation.bind(options),
-        catch: (error) => error
-      }).pipe(Effect.catchAll((error) => isSocketError(error) ? Effect.fail(error) : Effect.die(error))),
+      attempt(isSocketError, () => this.simulation.bind(options)),
       (socket) => Effect.sync(() => socket.close())
     )
 
@@ -267,9 +263,7 @@ export class Network extends Context.Tag("@intentra/udp/Network")<Network, Netwo
    * @since 0.1.0
    */
   static make(options: NetworkOptions = {}): Effect.Effect<NetworkShape, NetworkError> {
-    return Effect.try({ try: () => new NetworkImpl(options), catch: (error) => error }).pipe(
-      Effect.catchAll((error) => isNetworkError(error) ? Effect.fail(error) : Effect.die(error))
-    )
+    return attempt(isNetworkError, () => new NetworkImpl(options))
   }
 
   /**

@@ -153,7 +153,7 @@ describe("the clock of Network.layer", () => {
           }
           socket.send()
         })
-        yield* Effect.never
+        return yield* Effect.never
       }).pipe(Effect.provide(UdpSocket.layerSimulated({ host: "10.0.0.1", port: 9 })))
       const client = (n: number) =>
         Effect.gen(function*() {
