@@ -5,8 +5,10 @@
  */
 import type { SocketAddress } from "@intentra/udp"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 
 /**
  * @since 0.1.0
@@ -18,6 +20,11 @@ export interface AuthorizerShape {
    * the handshake's time). The key is 32 bytes; the address is the one that the handshake proved.
    */
   readonly authorize: (publicKey: Uint8Array, address: SocketAddress) => boolean | Effect.Effect<boolean, unknown>
+  /**
+   * Emits when verdicts may have changed: every session that a peer began is asked about again then, and closed with
+   * AuthFail if it is refused now.
+   */
+  readonly changes?: Stream.Stream<unknown> | undefined
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
@@ -36,6 +43,15 @@ export class Authorizer extends Context.Tag("intentra/Authorizer")<Authorizer, A
   static readonly layerNobody: Layer.Layer<Authorizer> = Authorizer.layerAllow([])
   /** Admits everybody who completes the handshake. With a network PSK that is every member of the network. */
   static readonly layerAny: Layer.Layer<Authorizer> = Layer.succeed(Authorizer, { authorize: () => true })
+  /** Admits the keys that the reference holds at the time; taking one out closes its session. */
+  static readonly layerRef = (
+    publicKeys: SubscriptionRef.SubscriptionRef<ReadonlyArray<Uint8Array>>
+  ): Layer.Layer<Authorizer> =>
+    Layer.succeed(Authorizer, {
+      authorize: (publicKey) =>
+        Effect.map(SubscriptionRef.get(publicKeys), (keys) => keys.some((key) => hex(key) === hex(publicKey))),
+      changes: publicKeys.changes
+    })
   /** A program's own decision. */
   static readonly layerWith = (authorize: AuthorizerShape["authorize"]): Layer.Layer<Authorizer> =>
     Layer.succeed(Authorizer, { authorize })

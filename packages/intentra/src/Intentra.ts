@@ -195,10 +195,16 @@ export const make = (
     const settings = yield* TransportOptions.check(options)
     const socket = yield* UdpSocket
     const handshake = yield* Handshake
+    const authorizer = yield* Authorizer
     const counters = new TransportCounters()
     const fold = (yield* TransportMetrics).makeFold(counters)
     const events = yield* PubSub.sliding<TransportEvent>(EVENTS)
     const fork = yield* FiberSet.makeRuntime<never>()
+    const decided = (verdict: Effect.Effect<boolean, unknown>): Effect.Effect<boolean> =>
+      verdict.pipe(
+        Effect.timeout(settings.handshakeTimeout),
+        Effect.catchAllCause((cause) => Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false))
+      )
     const reportDefect = onceThenCount((error) =>
       fork(Effect.logError("the handler of onDelivery threw; its message is lost", error))
     )
@@ -214,20 +220,12 @@ export const make = (
         replayGuard: yield* ReplayGuard,
         strikes: yield* Strikes
       },
-      yield* Authorizer,
+      authorizer,
       counters,
       {
         event: (event) => events.unsafeOffer(event),
         decide: (verdict, done) => {
-          fork(
-            verdict.pipe(
-              Effect.timeout(settings.handshakeTimeout),
-              Effect.catchAllCause((cause) =>
-                Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false)
-              ),
-              Effect.map(done)
-            )
-          )
+          fork(Effect.map(decided(verdict), done))
         },
         fold,
         defect: reportDefect
@@ -239,17 +237,37 @@ export const make = (
       Effect.forkScoped
     )
 
+    if (authorizer.changes !== undefined) {
+      const revoke = (peer: SessionPeer) =>
+        Effect.suspend(() => {
+          const verdict = authorizer.authorize(peer.publicKey, peer.address)
+          return typeof verdict === "boolean" ? Effect.succeed(verdict) : decided(verdict)
+        }).pipe(Effect.flatMap((admitted) => admitted ? Effect.void : peer.close("AuthFail")))
+      yield* Stream.runForEach(authorizer.changes, () =>
+        Effect.suspend(() => Effect.forEach(hub.peers(), (peer) => peer.initiator ? Effect.void : revoke(peer)))).pipe(
+          Effect.forkScoped
+        )
+    }
+
     const whileOpen: Effect.Effect<void, IntentraError> = Effect.suspend(() =>
       hub.ended === undefined ? Effect.void : Effect.fail(hub.ended === "scope" ? transportClosed : hub.ended)
     )
 
     const pull: Effect.Effect<Chunk.Chunk<Delivery>, Option.Option<IntentraError>> = Effect.suspend(() => {
-      if (hub.ring.size > 0) return Effect.succeed(Chunk.unsafeFromArray(hub.ring.drain()))
-      if (hub.ended === "scope") return Effect.fail(Option.none())
-      if (hub.ended !== undefined) return Effect.fail(Option.some(hub.ended))
+      if (hub.ring.size > 0) {
+        return Effect.succeed(Chunk.unsafeFromArray(hub.ring.drain()))
+      }
+      if (hub.ended === "scope") {
+        return Effect.fail(Option.none())
+      }
+      if (hub.ended !== undefined) {
+        return Effect.fail(Option.some(hub.ended))
+      }
       return Effect.zipRight(
         Effect.async<void>((resume) => {
-          hub.ring.onWake(() => resume(Effect.void))
+          hub.ring.onWake(() =>
+            resume(Effect.void)
+          )
           return Effect.sync(() => hub.ring.forgetWaiter())
         }),
         pull
@@ -317,7 +335,7 @@ export const make = (
           detail: `cannot connect to ${options.host} port ${options.port}: the port must be from 1 to 65535`
         })
       }
-      if (hub.protocol.core.byIdentity.size >= settings.maxSessions) {
+      if (hub.protocol.core.active.size >= settings.maxSessions) {
         return yield* new IntentraError({
           reason: "SessionLimit",
           detail: `this transport has ${settings.maxSessions} sessions already: raise maxSessions`

@@ -24,6 +24,8 @@ export type TransportEvent = Data.TaggedEnum<{
   }
   /** A session follows its peer to a new address, which has answered a challenge. */
   readonly PeerRoamed: { readonly peer: Peer; readonly from: SocketAddress; readonly to: SocketAddress }
+  /** The other end had gone silent (it was restarted, perhaps): the peer goes on in a new session. */
+  readonly PeerRejoined: { readonly peer: Peer }
   /** A session has changed to new keys. */
   readonly Rekeyed: { readonly peer: Peer }
   /** A handshake of ours came to nothing. */

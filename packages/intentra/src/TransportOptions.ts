@@ -24,6 +24,11 @@ export interface TransportOptions {
   readonly keepalive?: Duration.DurationInput | undefined
   /** Active sessions. Default 10,000. */
   readonly maxSessions?: number | undefined
+  /**
+   * When an identity that has an active session connects anew: `replace` closes the older one (default), `reject` refuses
+   * the newer one, `allow` keeps both.
+   */
+  readonly sameIdentity?: "replace" | "allow" | "reject" | undefined
   /** Messages in the send queue, all peers together. Default 4,096. */
   readonly sendQueue?: number | undefined
   /** Messages that wait for the consumer of `deliveries`. Default 65,536. */
@@ -52,7 +57,7 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
   Effect.gen(function*() {
     const fail = (detail: string) => new IntentraError({ reason: "InvalidOptions", detail })
     const millis = (name: keyof TransportOptions, fallback: number, min: number) => {
-      const given = options[name]
+      const given = options[name] as Duration.DurationInput | undefined
       const value = given === undefined ? fallback : Duration.toMillis(given)
       return value >= min && value <= 86_400_000
         ? Effect.succeed(value)
@@ -75,6 +80,7 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
       maxSessions: yield* count("maxSessions", 10_000, 1, 2 ** 24),
       maxDatagram: BASE_MTU,
       sendQueue: yield* count("sendQueue", 4_096, 16, 2 ** 20),
+      sameIdentity: options.sameIdentity ?? "replace",
       challengesPerTurn: 64,
       handshakesPerTurn: 16,
       packetsPerSecond: yield* count("packetsPerSecond", 10_000, 1, Infinity),

@@ -36,6 +36,8 @@ export interface Limits {
   readonly challengesPerTurn: number
   /** Echoes answered with Diffie-Hellman in one turn. */
   readonly handshakesPerTurn: number
+  /** What happens when an identity that has an active session proves itself anew. */
+  readonly sameIdentity: "replace" | "allow" | "reject"
   /** What we tell peers that we take, packets a second. */
   readonly packetsPerSecond: number
 }
@@ -77,6 +79,8 @@ export interface Host {
   readonly onActive: (session: Session) => void
   /** `byPeer`: the peer said so, in an authentic CLOSE. */
   readonly onClosed: (session: Session, reason: CloseReason, byPeer: boolean, text: string) => void
+  /** The session took over the handle of one whose other end had gone silent. */
+  readonly onRejoined: (session: Session) => void
   readonly onRekeyed: (session: Session) => void
   /** The session has moved; `from` is the address it had. */
   readonly onRoamed: (session: Session, from: Uint8Array) => void
@@ -100,6 +104,9 @@ export class Core {
   readonly queue: SendQueue
   /** Sessions with something to send, in order. */
   readonly ready: Array<Session> = []
+  /** Active sessions. */
+  readonly active = new Set<Session>()
+  /** The active session of each identity, the newest if several are allowed. */
   readonly byIdentity = new Map<string, Session>()
   challengesThisTurn = 0
   handshakesThisTurn = 0
@@ -164,6 +171,13 @@ export class Core {
     this.host.wake()
   }
 
+  /** The same to an address that nothing here stands for. */
+  sendToStranger(bytes: Uint8Array, addresses: Uint8Array, addressOffset: number): void {
+    // making room hands datagrams over, which ends the life of transient ids: room comes first
+    if (this.reserve(bytes.length) < 0) return
+    this.sendBytes(bytes, this.host.addresses.transient(addresses, addressOffset))
+  }
+
   /** A deadline of an active session that may be earlier than the one it is waiting for. */
   arm(session: Session, at: number): void {
     if (session.timerIndex < 0 || at < session.timerAt) this.timers.set(session, at)
@@ -205,6 +219,7 @@ export class Core {
     session.bytesSent += length
     session.lastSent = now
     session.unansweredSince = Infinity
+    if (session.unheardSince === Infinity) session.unheardSince = now
     return true
   }
 }

@@ -204,6 +204,13 @@ export class Hub implements Host {
     this.output.event(TransportEvent.PeerClosed({ peer, reason, byPeer, text }))
   }
 
+  onRejoined = (session: Session): void => {
+    const peer = session.handle
+    if (!(peer instanceof SessionPeer)) return
+    peer.session = session
+    this.output.event(TransportEvent.PeerRejoined({ peer }))
+  }
+
   onRekeyed = (session: Session): void => {
     if (session.handle instanceof SessionPeer) this.output.event(TransportEvent.Rekeyed({ peer: session.handle }))
   }
@@ -284,7 +291,7 @@ export class Hub implements Host {
   /** Active sessions' peers. */
   peers(): Array<SessionPeer> {
     const peers: Array<SessionPeer> = []
-    for (const session of this.protocol.core.byIdentity.values()) {
+    for (const session of this.protocol.core.active) {
       if (session.handle instanceof SessionPeer) peers.push(session.handle)
     }
     return peers

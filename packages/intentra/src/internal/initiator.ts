@@ -47,6 +47,8 @@ export class Connecting implements Endpoint {
   message3: Uint8Array | undefined = undefined
   session: Session | undefined = undefined
   failure: ConnectFailure = "HandshakeTimeout"
+  /** The silent session that this handshake is to replace. */
+  rejoins: Session | undefined = undefined
   /** Set by the shell. */
   handle: unknown = undefined
 
@@ -226,6 +228,12 @@ export class Initiator {
   /** Gives up: the caller's, or the deadline's. */
   fail(connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason): void {
     this.forget(connecting)
+    if (connecting.rejoins !== undefined) {
+      connecting.rejoins.rejoining = undefined
+      // the next try comes after as long a silence again
+      connecting.rejoins.unheardSince = connecting.deadline
+      return
+    }
     this.core.host.onConnectFailed(connecting, failure, closeReason)
   }
 

@@ -2,6 +2,7 @@
  * The transport protocol as a synchronous state machine: datagrams, calls, a monotonic time in milliseconds and entropy
  * go in; datagrams, deliveries and events come out through the {@link Host}. It owns no timer, socket, clock or fiber.
  */
+import { Address } from "@intentra/udp"
 import type { ReceiveBatch } from "@intentra/udp"
 import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
@@ -41,6 +42,8 @@ const CONN_ID_REST = 180_000
 const CLOSE_LINGER = 30_000
 /** Closed sessions kept for that, at most. */
 const LINGER_LIMIT = 1024
+/** A session of ours whose other end is silent for so long, though we send, is begun anew beside it. */
+const REJOIN_AFTER = 15_000
 /** CLOSE goes out at once and again after these delays. */
 const CLOSE_REPEATS = [50, 150]
 
@@ -203,22 +206,49 @@ export class Protocol implements HandshakeInput {
     session.lastReceived = now
     if (older !== undefined && this.keepsOlder(now, older, session)) {
       // both sides connected at once, and both keep the session that the smaller key began
-      if (connecting !== undefined) core.host.onConnected(connecting, older)
+      if (connecting !== undefined) this.connected(connecting, older)
       return this.close(now, session, "Replaced", "")
     }
+    core.active.add(session)
     core.byIdentity.set(session.id, session)
     core.counters.handshakes++
     core.counters.sessionsActive++
-    if (older !== undefined) this.close(now, older, "Replaced", "")
     if (session.handshakeHash !== undefined) this.rekey.begin(now, session, session.handshakeHash)
     session.handshakeHash = undefined
     this.look(now, session)
+    const rejoins = connecting?.rejoins
+    if (rejoins !== undefined && rejoins.handle !== undefined) {
+      // the user's handle goes on in the new session
+      session.handle = rejoins.handle
+      rejoins.handle = undefined
+      rejoins.rejoining = undefined
+      this.retire(rejoins)
+      core.host.onRejoined(session)
+      this.close(now, rejoins, "Replaced", "")
+      return
+    }
+    if (older !== undefined && core.limits.sameIdentity === "replace") this.close(now, older, "Replaced", "")
     core.host.onActive(session)
-    if (connecting !== undefined) core.host.onConnected(connecting, session)
+    if (connecting !== undefined) this.connected(connecting, session)
     else this.sender.sendControl(now, session)
   }
 
+  private connected(connecting: Connecting, session: Session): void {
+    const { rejoins } = connecting
+    if (rejoins === undefined) this.core.host.onConnected(connecting, session)
+    else rejoins.rejoining = undefined
+  }
+
+  /** Nothing was heard from the hub though we send: perhaps it has been restarted. The old session stays until then. */
+  private rejoin(now: number, session: Session): void {
+    const address = new Uint8Array(Address.ADDRESS_BYTES)
+    this.core.host.addresses.copyTo(session.addressId, address, 0)
+    session.rejoining = this.initiator.connect(now, address, session.identity)
+    session.rejoining.rejoins = session
+  }
+
   private keepsOlder(now: number, older: Session, newer: Session): boolean {
+    if (this.core.limits.sameIdentity === "allow") return false
     if (older.initiator === newer.initiator) return false
     if (now - older.activeSince > this.core.limits.handshakeTimeout) return false
     const ownIsSmaller = Buffer.compare(this.core.services.handshake.publicKey, older.identity) < 0
@@ -236,9 +266,16 @@ export class Protocol implements HandshakeInput {
         session.lastSent + this.keepalive(session),
         unanswered + limits.answerWithin,
         session.rekeying?.deadline ?? Infinity,
-        session.move?.repeatAt ?? Infinity
+        session.move?.repeatAt ?? Infinity,
+        this.rejoinAt(now, session)
       )
     )
+  }
+
+  /** When to begin a handshake beside a session of ours whose other end is silent, or a time before that. */
+  private rejoinAt(now: number, session: Session): number {
+    if (!session.initiator || session.rejoining !== undefined) return Infinity
+    return Math.min(session.unheardSince, now) + REJOIN_AFTER
   }
 
   /** The responder waits a tenth longer, so that one end's PING and its PONG keep both ends alive. */
@@ -255,6 +292,9 @@ export class Protocol implements HandshakeInput {
     if (now >= session.lastSent + this.keepalive(session) || now >= session.unansweredSince + limits.answerWithin) {
       this.sender.sendControl(now, session)
     }
+    if (session.initiator && session.rejoining === undefined && now >= session.unheardSince + REJOIN_AFTER) {
+      this.rejoin(now, session)
+    }
     this.rekey.timeout(now, session)
     this.roaming.timeout(now, session)
     // any of these may have closed it
@@ -269,47 +309,74 @@ export class Protocol implements HandshakeInput {
     // what was sent before the close goes before it
     if (reason === "LocalClosed" && session.state === ACTIVE) this.sender.flushSession(now, session)
     if (session.state === CLOSED) return
-    const wasActive = this.leave(session, reason)
+    const { connecting } = session
+    const wasActive = this.leave(now, session, reason)
     this.sender.sendClose(now, session, reason, text)
     session.destroyKeys()
     session.closedAt = now
     if (session.closeBytes === undefined) this.release(now, session)
     else this.linger(now, session)
+    if (connecting !== undefined && connecting.state === CONNECTING) {
+      connecting.state = CLOSED
+      this.initiator.fail(connecting, "Refused", reason)
+    }
     if (wasActive) core.host.onClosed(session, reason, false, text)
   }
 
   private closedByPeer(now: number, session: Session, reason: CloseReason.CloseReason, text: string): void {
     const { core } = this
     const { connecting } = session
-    const wasActive = this.leave(session, reason)
+    const wasActive = this.leave(now, session, reason)
     session.destroyKeys()
     this.release(now, session)
-    if (connecting !== undefined) {
-      session.connecting = undefined
+    if (connecting !== undefined && connecting.state === CONNECTING) {
       connecting.state = CLOSED
-      this.initiator.fail(connecting, "Refused", reason)
+      const other = core.byIdentity.get(session.id)
+      if (reason === "Replaced" && other !== undefined) {
+        // both connected at once, and the other's handshake stands
+        this.initiator.done(connecting)
+        this.connected(connecting, other)
+      } else {
+        this.initiator.fail(connecting, "Refused", reason)
+      }
     }
     if (wasActive) core.host.onClosed(session, reason, true, text)
   }
 
   /** What every end of a session has in common. True when it was active in the eyes of the user. */
-  private leave(session: Session, reason: CloseReason.CloseReason): boolean {
+  private leave(now: number, session: Session, reason: CloseReason.CloseReason): boolean {
     const { core } = this
     session.state = CLOSED
+    session.connecting = undefined
     core.timers.remove(session)
+    if (session.rejoining !== undefined) {
+      const { rejoining } = session
+      session.rejoining = undefined
+      this.cancel(now, rejoining)
+    }
     this.roaming.abandon(session)
     const dropped = core.queue.removeAll(session)
     core.counters.drops[code.SessionClosed] += dropped
     const wasActive = session.handle !== undefined
-    if (core.byIdentity.get(session.id) === session) core.byIdentity.delete(session.id)
-    if (wasActive) {
-      core.counters.sessionsActive--
-      core.counters.closes[CloseReason.toCode(reason)]++
-    }
+    this.retire(session)
+    if (wasActive) core.counters.closes[CloseReason.toCode(reason)]++
     return wasActive
   }
 
+  /** Takes a session out of the active ones. */
+  private retire(session: Session): void {
+    const { core } = this
+    if (core.active.delete(session)) core.counters.sessionsActive--
+    if (core.byIdentity.get(session.id) !== session) return
+    core.byIdentity.delete(session.id)
+    if (core.limits.sameIdentity !== "allow") return
+    for (const other of core.active) {
+      if (other.id === session.id) core.byIdentity.set(other.id, other)
+    }
+  }
+
   private abandon(now: number, session: Session): void {
+    if (session.state === CLOSED) return
     session.state = CLOSED
     session.connecting = undefined
     session.destroyKeys()

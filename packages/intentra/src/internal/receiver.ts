@@ -143,6 +143,7 @@ export class Receiver {
     session.packetsReceived++
     session.bytesReceived += length
     session.lastReceived = now
+    session.unheardSince = Infinity
     const messages = this.validate(type, opened)
     // only messages ask for a sign of life; a PING has its PONG, and a PONG needs no answer
     if (messages > 0 && session.unansweredSince === Infinity) session.unansweredSince = now

@@ -105,7 +105,7 @@ export class Responder {
     )
     core.counters.accepted[2]++
     core.counters.challenges++
-    core.sendBytes(this.challenge, core.host.addresses.transient(addresses, addressOffset))
+    core.sendToStranger(this.challenge, addresses, addressOffset)
   }
 
   onEcho(
@@ -249,7 +249,12 @@ export class Responder {
       core.drop(code.Unauthorized)
       return core.closeSession(now, session, "AuthFail", "this key is not admitted")
     }
-    if (core.byIdentity.size >= core.limits.maxSessions && !core.byIdentity.has(session.id)) {
+    const older = core.byIdentity.get(session.id)
+    if (older !== undefined && core.limits.sameIdentity === "reject") {
+      core.drop(code.Unauthorized)
+      return core.closeSession(now, session, "Replaced", "this key has an active session already")
+    }
+    if (core.active.size >= core.limits.maxSessions && (older === undefined || core.limits.sameIdentity === "allow")) {
       core.drop(code.SessionLimit)
       return core.closeSession(now, session, "LimitExceeded", "no room for another session")
     }

@@ -54,6 +54,10 @@ export class Session implements Endpoint {
   lastSent: number
   /** When the first packet came that nothing was sent after yet; Infinity when none. */
   unansweredSince = Infinity
+  /** When the first packet went out that nothing was received after yet; Infinity when none. */
+  unheardSince = Infinity
+  /** The handshake of ours that is to replace this session, whose other end is silent. */
+  rejoining: Connecting | undefined = undefined
 
   // send queue links, kept by SendQueue
   queueHead = -1

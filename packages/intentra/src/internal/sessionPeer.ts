@@ -19,7 +19,7 @@ export class SessionPeer implements Peer {
   closeReason: CloseReason | undefined = undefined
   private lastAddress: SocketAddress
 
-  constructor(private readonly hub: Hub, readonly session: Session) {
+  constructor(private readonly hub: Hub, public session: Session) {
     this.id = session.id
     this.publicKey = session.identity
     this.initiator = session.initiator
