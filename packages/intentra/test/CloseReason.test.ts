@@ -65,7 +65,7 @@ const ofSocket: Expected<UdpSocketReason> = {
 }
 
 const entries = <Reason extends string>(table: Expected<Reason>) =>
-  Object.entries(table) as ReadonlyArray<[Reason, CloseReason.CloseReason]>
+  (Object.keys(table) as Array<Reason>).map((reason) => [reason, table[reason]] as const)
 
 describe("CloseReason", () => {
   it.each(entries(ofIntentra))("an IntentraError %s means %s", (reason, expected) => {

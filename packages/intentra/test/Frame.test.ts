@@ -22,7 +22,7 @@ describe("Frame", () => {
       { type: Frame.PADDING, body: new Uint8Array(0) },
       { type: Frame.SEQUENCED, body: Uint8Array.of(0, 0, 1, 2, 0xcc) }
     ])
-    assert.strictEqual(Buffer.from(bytes).toString("hex"), "010002aabb" + "000000" + "02000500000102cc")
+    assert.strictEqual(Buffer.from(bytes).toString("hex"), "010002aabb00000002000500000102cc")
   })
 
   it("type numbers are those of the protocol", () => {

@@ -113,7 +113,7 @@ describe("PacketHeader", () => {
     }
     assert.strictEqual(
       Buffer.from(PacketHeader.encode(header)).toString("hex"),
-      "21ae0400" + "01020304" + "05060708" + "090a0b0c"
+      "21ae04000102030405060708090a0b0c"
     )
   })
 
