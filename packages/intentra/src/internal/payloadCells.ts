@@ -56,7 +56,6 @@ export class PayloadCells {
 
   /** Wipes and gives back everything, used or not. */
   destroy(): void {
-    for (const chunk of this.chunks) chunk.fill(0)
     this.used = 0
     this.shrink(0)
   }

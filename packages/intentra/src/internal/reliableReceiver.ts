@@ -151,12 +151,8 @@ export class ReliableReceiver {
     this.heldBytes -= this.lengths[slot]
     this.cells.give(this.cellOf[slot])
     this.passOn()
-    const risen = (this.limit - this.advertised) | 0
-    const left = (this.advertised - this.nextExpected) | 0
-    // worth a packet of its own: much room, or any when the consumer is done and the peer runs dry
-    if (risen * 4 >= this.capacity || (this.taken === this.nextExpected && left * 2 < this.capacity)) {
-      this.ackPending = true
-    }
+    // a quarter more room is worth a packet; with less than that untold, three quarters are open
+    if (((this.limit - this.advertised) | 0) * 4 >= this.capacity) this.ackPending = true
     // one chunk stays, so that a link that loses now and then does not allocate each time
     if (this.held === 0) this.cells.shrink(1)
   }
@@ -173,7 +169,7 @@ export class ReliableReceiver {
     while (left > 0 && pairs < most) {
       while (this.marks[(number - 1) & this.mask] !== 1) number = (number - 1) >>> 0
       const end = number
-      while (left > 0 && this.marks[(number - 1) & this.mask] === 1) {
+      while (this.marks[(number - 1) & this.mask] === 1) {
         number = (number - 1) >>> 0
         left--
       }

@@ -70,7 +70,7 @@ export class ReliableSender {
   private nextNumber: number
   /** How many numbers lie before `base`. */
   private passed = 0
-  /** No lost message has a lower number. */
+  /** No lost message has a lower number. New ones wait until none is lost, so none of a later turn has its slot. */
   private lostFrom: number
 
   // by slot; allocated by the first message
@@ -249,7 +249,6 @@ export class ReliableSender {
       this.base = (this.base + 1) >>> 0
       this.passed++
     }
-    if (((this.lostFrom - this.base) | 0) < 0) this.lostFrom = this.base
     if (newestOrder > this.newestArrived) this.newestArrived = newestOrder
     if (this.sampleOrder >= 0) this.rtt.sample(now - this.sampleAt, this.sampleOrder === newestOrder ? delay : 0)
     if (this.held < held) this.timerStart = now

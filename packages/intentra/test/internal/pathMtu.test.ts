@@ -145,7 +145,7 @@ describe("PathMtu", () => {
     mtu.probeSent(500, 1)
     mtu.reset(600)
     mtu.probeAcknowledged(610, 1)
-    assert.strictEqual(mtu.current, BASE_MTU)
+    assert.deepStrictEqual([mtu.current, mtu.deadline, mtu.probeDue(610)], [BASE_MTU, 600, 1472])
   })
 
   it.prop(

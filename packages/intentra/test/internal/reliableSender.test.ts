@@ -131,6 +131,18 @@ describe.each([0, FAR])("ReliableSender from number %i", (firstNumber) => {
     assert.deepStrictEqual(state(sender), before)
   })
 
+  it("ranges below what is acknowledged do not touch the messages that have taken over the slots", () => {
+    const { ack, flush, push, sender } = setup({ firstNumber, window: 8 })
+    push(8)
+    flush()
+    assert.strictEqual(ack(10, 8, [], 7), ACK_OK)
+    push(8)
+    flush(10)
+    assert.strictEqual(ack(11, 1, [[6, 8], [2, 4]], 7), ACK_OK)
+    assert.strictEqual(ack(11, 1, [[6, 9], [2, 4]], 7), ACK_OK)
+    assert.deepStrictEqual([sender.held, sender.inFlight], [7, 7])
+  })
+
   it("a message is lost when a packet more than three after its own has arrived, and no sooner", () => {
     const { ack, flush, push, sender } = setup({ firstNumber, rtt: 50 })
     push(20)
@@ -214,8 +226,8 @@ describe("ReliableSender", () => {
     ack(102, 1, [[31, 32], [10, 11], [5, 6]], 31 + again.length)
     assert.strictEqual(sender.cwnd, 8)
     for (let i = 0, newest = 31 + again.length; i < 5; i++) {
-      newest += flush(200 + i).length
-      ack(201 + i, 1, [[31, 32], [10, 11], [5, 6]], newest)
+      newest += flush(200 + 100 * i).length
+      ack(299 + 100 * i, 1, [[31, 32], [10, 11], [5, 6]], newest)
     }
     assert.strictEqual(sender.cwnd, 4)
   })
