@@ -6,10 +6,11 @@ const built = new URL("../dist/Main.js", import.meta.url)
 
 if (existsSync(built)) {
   const { main } = await import(built.href)
-  main(version)
+  await main(version)
 } else {
+  // a clone without a build
   const { register } = await import("tsx/esm/api")
   register()
   const { main } = await import("../src/Main.ts")
-  main(version)
+  await main(version)
 }

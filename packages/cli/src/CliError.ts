@@ -13,7 +13,7 @@ import * as Data from "effect/Data"
  * | `Input` | the file with the updates cannot be read |
  * | `Metrics` | the address for the metrics cannot be bound |
  * | `Transport` | the transport could not start, or died |
- * | `Refused` | the hub does not admit us, or is not the one that was asked for |
+ * | `Refused` | the hub does not admit us, is not the one that was asked for, or never answers |
  * | `Peers` | peer processes of the demo could not start, or died |
  * | `Delivery` | fewer updates arrived than the demo promises |
  *

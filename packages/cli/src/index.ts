@@ -5,6 +5,7 @@
  */
 export { CliError } from "./CliError.js"
 export { intentra } from "./Command.js"
+export * as KeyFile from "./KeyFile.js"
 export { LatencyHistogram } from "./LatencyHistogram.js"
 export { main } from "./Main.js"
 export * as Telemetry from "./Telemetry.js"

@@ -3,7 +3,7 @@ import * as Os from "node:os"
 import { LatencyHistogram } from "../LatencyHistogram.js"
 import * as Telemetry from "../Telemetry.js"
 import { hostNow } from "./monotonic.js"
-import { grouped, millis } from "./terminal.js"
+import { grouped, millis, padded } from "./terminal.js"
 
 /** What the hub knows of one peer. */
 export class Row {
@@ -32,9 +32,6 @@ export class Row {
     this.seenMicros = micros
   }
 }
-
-const padded = (cells: ReadonlyArray<string>, widths: ReadonlyArray<number>): string =>
-  cells.map((cell, index) => cell.padStart(widths[index])).join("  ")
 
 const WIDTHS = [4, 16, 8, 10, 10, 10, 6, 8]
 const HEADER = padded(["peer", "key", "rate/s", "delivered", "age p50", "age p99", "cpu", "memory"], WIDTHS)

@@ -71,7 +71,11 @@ export const addCounts = (into: Record<string, number>, counts: { readonly [reas
   }
 }
 
-export const counts = (of: { readonly [reason: string]: number }): string => {
+export const counts = (of: { readonly [reason: string]: number | undefined }): string => {
   const all = Object.entries(of)
-  return all.length === 0 ? "none" : all.map(([reason, count]) => `${reason} ${grouped(count)}`).join(", ")
+  return all.length === 0 ? "none" : all.map(([reason, count]) => `${reason} ${grouped(count ?? 0)}`).join(", ")
 }
+
+/** Cells of a table, each aligned to the right of its column. */
+export const padded = (cells: ReadonlyArray<string>, widths: ReadonlyArray<number>): string =>
+  cells.map((cell, index) => cell.padStart(widths[index])).join("  ")
