@@ -85,10 +85,14 @@ const readText = (path: string, what: string, mend: string): Effect.Effect<strin
 export const read = (path: string, what = "key file"): Effect.Effect<Redacted.Redacted<Uint8Array>, CliError> =>
   Effect.gen(function*() {
     const text = yield* readText(path, what, `"intentra keygen ${path}" makes one`)
-    const keys = yield* Effect.mapError(StaticKey.decodeList(text, `${what} ${path}`), (error) =>
-      failed(error.message, error))
+    const keys = yield* Effect.mapError(
+      StaticKey.decodeList(text, `${what} ${path}`),
+      (error) => failed(error.message, error)
+    )
     if (keys.length !== 1) {
-      return yield* failed(`the ${what} ${path} has ${keys.length} keys, but must have one: "intentra keygen" makes one`)
+      return yield* failed(
+        `the ${what} ${path} has ${keys.length} keys, but must have one: "intentra keygen" makes one`
+      )
     }
     return Redacted.make(keys[0])
   })
@@ -102,6 +106,8 @@ export const read = (path: string, what = "key file"): Effect.Effect<Redacted.Re
 export const readAllowList = (path: string): Effect.Effect<ReadonlyArray<Uint8Array>, CliError> =>
   Effect.gen(function*() {
     const text = yield* readText(path, "allow-list", "it has one public key per line; \"--allow any\" admits everybody")
-    return yield* Effect.mapError(StaticKey.decodeList(text, `allow-list ${path}`), (error) =>
-      failed(error.message, error))
+    return yield* Effect.mapError(
+      StaticKey.decodeList(text, `allow-list ${path}`),
+      (error) => failed(error.message, error)
+    )
   })

@@ -41,7 +41,12 @@ class Run {
   private waiters: Array<() => void> = []
   private told = new Set<number>()
 
-  constructor(readonly options: DemoOptions, readonly hub: IntentraShape, readonly board: Board, readonly out: Console) {}
+  constructor(
+    readonly options: DemoOptions,
+    readonly hub: IntentraShape,
+    readonly board: Board,
+    readonly out: Console
+  ) {}
 
   /** Something is new: deaths are told, and what waits looks again. */
   readonly changed = (): void => {
@@ -182,7 +187,9 @@ const stream = (run: Run, started: number): Effect.Effect<void, CliError> =>
     run.report(`${options.duration} s`)
     const silent = run.alive.filter((it) => !it.done)
     if (silent.length > 0) {
-      return yield* failed(`peers ${silent.map((it) => it.index).join(", ")} did not finish in time: is this host too busy?`)
+      return yield* failed(
+        `peers ${silent.map((it) => it.index).join(", ")} did not finish in time: is this host too busy?`
+      )
     }
     if (run.failures.length > 0) {
       return yield* failed(`${run.failures.length} of ${options.peers} peers died before the end`)

@@ -112,6 +112,8 @@ export class Board {
   private host(): string {
     const { cpu, cpus, freeMemory, load1, totalMemory } = this.newest
     if (cpus === 0) return `host ${Os.hostname()}`
-    return `host cpu ${percent(cpu)} of ${cpus}, memory ${percent(1 - freeMemory / totalMemory)}, load ${load1.toFixed(2)}`
+    return `host cpu ${percent(cpu)} of ${cpus}, memory ${percent(1 - freeMemory / totalMemory)}, load ${
+      load1.toFixed(2)
+    }`
   }
 }

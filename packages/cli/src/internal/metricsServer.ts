@@ -1,5 +1,5 @@
-import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpServer from "@effect/platform/HttpServer"
 import * as PrometheusServer from "@intentra/prometheus/PrometheusServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

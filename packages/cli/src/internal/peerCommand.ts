@@ -33,7 +33,10 @@ export interface PeerOptions {
 }
 
 /** Between 0.2 s and 15 s, jittered, so that a fleet does not come back in step. */
-const backoff = Schedule.exponential("250 millis").pipe(Schedule.union(Schedule.spaced("15 seconds")), Schedule.jittered)
+const backoff = Schedule.exponential("250 millis").pipe(
+  Schedule.union(Schedule.spaced("15 seconds")),
+  Schedule.jittered
+)
 
 /** How far behind its rate a peer may be and still send faster for a moment. */
 const CATCH_UP_MS = 20
@@ -202,15 +205,14 @@ export const runPeer = (options: PeerOptions): Effect.Effect<void, CliError> =>
           `end of input: sent ${grouped(sent)} updates${skipped === 0 ? "" : `, skipped ${grouped(skipped)}`}`,
           { type: "summary", sent, skipped }
         )
-      })
-    ).pipe(
-      Effect.provide(
-        Layer.provide(
-          Intentra.layer({ host, key: Option.getOrUndefined(key), psk: Option.getOrUndefined(psk) }),
-          Logger.minimumLogLevel(LogLevel.Warning)
-        )
-      ),
-      Effect.catchTag("IntentraError", (error) =>
-        Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
-    )
+      })).pipe(
+        Effect.provide(
+          Layer.provide(
+            Intentra.layer({ host, key: Option.getOrUndefined(key), psk: Option.getOrUndefined(psk) }),
+            Logger.minimumLogLevel(LogLevel.Warning)
+          )
+        ),
+        Effect.catchTag("IntentraError", (error) =>
+          Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
+      )
   })

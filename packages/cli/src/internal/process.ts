@@ -1,6 +1,6 @@
 /** The process around the commands: arguments, signals, exit codes. */
-import * as Command from "@effect/cli/Command"
 import * as CliConfig from "@effect/cli/CliConfig"
+import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -18,25 +18,29 @@ const PATIENCE_MS = 5000
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
-const writer = (stream: NodeJS.WriteStream) => (...parts: ReadonlyArray<unknown>): Effect.Effect<void> =>
-  Effect.sync(() => {
-    // the parser's usage leaves out the program's own name
-    const text = parts.join(" ").trimEnd().replace(/^\$ (?=(?:demo|keygen|hub|peer) )/m, "$ intentra ")
-    const coloured = stream.isTTY && process.env.NO_COLOR === undefined
-    stream.write(`${coloured ? text : stripVTControlCharacters(text)}\n`)
-  })
+/** Help, coloured for terminals only. */
+const writeHelp = (text: string): void => {
+  const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined
+  process.stdout.write(`${coloured ? text : stripVTControlCharacters(text)}\n`)
+}
 
-/** Help is coloured for terminals only. What the parser of the arguments complains of is told like every failure. */
-const withPlainOutput = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    Effect.console,
-    (console) => Console.withConsole(effect, { ...console, log: writer(process.stdout), error: () => Effect.void })
-  )
+/** Help goes to `write`; what the parser of the arguments complains of is told as every failure is. */
+const withOutput = (write: (text: string) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Effect.console, (console) =>
+    Console.withConsole(effect, {
+      ...console,
+      // the parser's usage leaves out the program's own name
+      log: (...parts) =>
+        Effect.sync(() =>
+          write(parts.join(" ").trimEnd().replace(/^\$ (?=(?:demo|keygen|hub|peer) )/m, "$ intentra "))
+        ),
+      error: () => Effect.void
+    }))
 
 const oneLine = (text: string): string => stripVTControlCharacters(text).trim().replace(/\s*\n\s*/g, "; ")
 
 /** What a failed command tells: one line, never a stack. */
-const lineOf = (cause: Cause.Cause<unknown>): string => {
+export const lineOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   if (ValidationError.isValidationError(error)) {
     return `${oneLine(HelpDoc.toAnsiText(error.error))} ("intentra --help" shows what there is)`
@@ -45,14 +49,21 @@ const lineOf = (cause: Cause.Cause<unknown>): string => {
   return Cause.isFailure(cause) ? line : `this is a defect of intentra, please report it: ${line}`
 }
 
-export const runProcess = (version: string): void => {
-  const program = Command.run(intentra, { name: "intentra", version, executable: "intentra" })(process.argv).pipe(
-    withPlainOutput,
+/** What the arguments ask for. */
+export const program = (
+  version: string,
+  args: ReadonlyArray<string>,
+  write: (text: string) => void = writeHelp
+): Effect.Effect<void, unknown> =>
+  Command.run(intentra, { name: "intentra", version, executable: "intentra" })(["node", "intentra", ...args]).pipe(
+    withOutput(write),
     Effect.provide(NodeContext.layer),
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
     Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
   )
-  const fiber = Effect.runFork(program)
+
+export const runProcess = (version: string): void => {
+  const fiber = Effect.runFork(program(version, process.argv.slice(2)))
   let signalled: NodeJS.Signals | undefined
   for (const signal of SIGNALS) {
     process.on(signal, () => {

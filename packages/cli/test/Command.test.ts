@@ -1,0 +1,40 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit } from "effect"
+import { stripVTControlCharacters } from "node:util"
+import { lineOf, program } from "../src/internal/process.js"
+
+describe("intentra", () => {
+  it.live.each(["demo", "keygen", "hub", "peer"])(
+    "the help of %s has its usage, examples and --json",
+    (command) =>
+      Effect.gen(function*() {
+        const written: Array<string> = []
+        yield* program("0.0.0", [command, "--help"], (text) => written.push(stripVTControlCharacters(text)))
+        const [help] = written
+        assert.match(help, new RegExp(`USAGE\\s+\\$ intentra ${command} `))
+        assert.match(help, new RegExp(`EXAMPLES\\s+\\$ .*intentra ${command}`))
+        assert.include(help, "--json")
+      })
+  )
+
+  it.live.each<readonly [ReadonlyArray<string>, RegExp]>([
+    [["demo", "--nope"], /'--nope'/],
+    [["nope"], /Invalid subcommand for intentra - use one of 'demo'/],
+    [["demo", "--peers", "0"], /^--peers is 0, but must be from 1 to 256$/],
+    [["demo", "--hz", "fast"], /'fast' is not a float/],
+    [["hub"], /'--allow'/],
+    [["hub", "--allow", "any", "--listen", "here"], /^--listen is "here", but must be HOST:PORT/],
+    [["hub", "--allow", "/no/such.keys"], /^cannot read the allow-list \/no\/such\.keys: no such file or folder/],
+    [["hub", "--allow", "any", "--key", "/no/such.key"], /^cannot read the key file \/no\/such\.key: no such file/],
+    [["peer", "--connect", "127.0.0.1:9", "--server-key", "x"], /^--server-key must be 32 bytes in base64/],
+    [["keygen", "/no/such/folder/a.key"], /^cannot write the key file \/no\/such\/folder\/a\.key: no such file/]
+  ])("%j fails with one line that says what is wrong", ([args, line]) =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(program("0.0.0", args, () => {}))
+      assert.isTrue(Exit.isFailure(exit))
+      if (Exit.isFailure(exit)) {
+        assert.match(lineOf(exit.cause), line)
+        assert.notInclude(lineOf(exit.cause), "\n")
+      }
+    }))
+})

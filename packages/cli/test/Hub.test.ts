@@ -1,0 +1,63 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { writeFileSync } from "node:fs"
+import { get } from "node:http"
+import { join } from "node:path"
+import { KeyFile } from "../src/index.js"
+import type { Running } from "./support/command.js"
+import { TIMEOUT, withCommands } from "./support/command.js"
+
+const text = (url: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    get(url, (response) => {
+      let body = ""
+      response.setEncoding("utf8").on("data", (part: string) => {
+        body += part
+      }).on("end", () => resolve(body))
+    }).on("error", reject)
+  })
+
+const records = (it: Running): ReadonlyArray<Record<string, unknown>> =>
+  it.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>)
+
+describe("intentra hub and peer", () => {
+  it("every line of a peer arrives at a hub that is restarted meanwhile, and strangers are turned away", {
+    timeout: TIMEOUT
+  }, () =>
+    withCommands(async (start, folder) => {
+      const publicKey = await Effect.runPromise(KeyFile.create(join(folder, "hub.key")))
+      const peerKey = await Effect.runPromise(KeyFile.create(join(folder, "peer.key")))
+      writeFileSync(join(folder, "allowed.keys"), `${peerKey}\n`)
+
+      const hubArgs = ["--key", "hub.key", "--allow", "allowed.keys"]
+      const hub = start("hub", "--listen", "127.0.0.1:0", ...hubArgs, "--metrics", "0", "--print", "--json")
+      const [, address] = await hub.match(/"type":"listening","address":"([^"]+)"/)
+      const [, metrics] = await hub.match(/"type":"metrics","address":"([^"]+)"/)
+
+      const peer = start("peer", "--connect", address, "--server-key", publicKey, "--key", "peer.key", "--json")
+      const stranger = start("peer", "--connect", address, "--server-key", publicKey)
+      peer.child.stdin.write("one\ntwo ☃\n")
+      await hub.match(/two ☃/)
+      assert.deepStrictEqual(
+        records(hub).filter(({ type }) => type === "update").map(({ text }) => text),
+        ["one", "two ☃"]
+      )
+      assert.match(await text(`http://${metrics}/metrics`), /^intentra_messages_received_total 2$/m)
+      assert.strictEqual(await text(`http://${metrics}/healthz`), "ok\n")
+
+      assert.strictEqual(await stranger.exit(), 1)
+      assert.match(stranger.stderr, /^intentra: .* does not admit our key: put our public key on its allow-list\n$/)
+
+      hub.child.kill("SIGTERM")
+      assert.strictEqual(await hub.exit(), 0)
+      await peer.match(/"type":"disconnected"/)
+      const again = start("hub", "--listen", address, ...hubArgs, "--print")
+      peer.child.stdin.end("thr\u001bee")
+      await again.match(/^[0-9a-f]{16} thr\\x1bee$/m)
+      assert.strictEqual(await peer.exit(), 0)
+      assert.deepInclude(records(peer).at(-1), { type: "summary", sent: 3, skipped: 0 })
+      await again.match(/^- [0-9a-f]{16} left/m, "stderr")
+      again.child.kill("SIGINT")
+      assert.strictEqual(await again.exit(), 0)
+    }))
+})
