@@ -14,10 +14,11 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -101,7 +102,8 @@ export interface IntentraShape {
    */
   readonly onDelivery: (handler: DeliveryHandler) => Effect.Effect<void, IntentraError, Scope.Scope>
   /**
-   * A session with a hub, closed with the scope. Fails with `HandshakeTimeout`, `WrongKey`, `Refused`, `SessionLimit`,
+   * A session with a hub, closed with the scope (the last one, if several connect to one key: they share the session).
+   * Fails with `HandshakeTimeout`, `WrongKey`, `Refused`, `SessionLimit`,
    * `InvalidAddress`, `InvalidOptions`, `TransportClosed`.
    */
   readonly connect: (options: ConnectOptions) => Effect.Effect<Peer, IntentraError, Scope.Scope>
@@ -198,16 +200,14 @@ export const make = (
     const authorizer = yield* Authorizer
     const counters = new TransportCounters()
     const fold = (yield* TransportMetrics).makeFold(counters)
-    const events = yield* PubSub.sliding<TransportEvent>(EVENTS)
+    const subscribers = new Set<Mailbox.Mailbox<TransportEvent>>()
     const fork = yield* FiberSet.makeRuntime<never>()
     const decided = (verdict: Effect.Effect<boolean, unknown>): Effect.Effect<boolean> =>
       verdict.pipe(
         Effect.timeout(settings.handshakeTimeout),
         Effect.catchAllCause((cause) => Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false))
       )
-    const reportDefect = onceThenCount((error) =>
-      fork(Effect.logError("the handler of onDelivery threw; its message is lost", error))
-    )
+    const reportDefect = oncePerPlace((where, error) => fork(Effect.logError(`${where} threw`, error)))
     const hub = new Hub(
       socket,
       settings,
@@ -223,7 +223,9 @@ export const make = (
       authorizer,
       counters,
       {
-        event: (event) => events.unsafeOffer(event),
+        event: (event) => {
+          for (const subscriber of subscribers) subscriber.unsafeOffer(event)
+        },
         decide: (verdict, done) => {
           fork(Effect.map(decided(verdict), done))
         },
@@ -231,7 +233,24 @@ export const make = (
         defect: reportDefect
       }
     )
-    yield* Effect.addFinalizer(() => Effect.zipRight(Effect.sync(() => hub.end("scope")), PubSub.shutdown(events)))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        hub.end("scope")
+        for (const subscriber of subscribers) subscriber.unsafeDone(Exit.void)
+      })
+    )
+    // a queue for each subscriber, so that a slow one misses its own oldest events and nobody else's
+    const events = Stream.unwrapScoped(
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.tap(Mailbox.make<TransportEvent>({ capacity: EVENTS, strategy: "sliding" }), (mailbox) =>
+            hub.ended === undefined ? Effect.sync(() => subscribers.add(mailbox)) : mailbox.done(Exit.void)),
+          (mailbox) =>
+            Effect.sync(() => subscribers.delete(mailbox))
+        ),
+        (mailbox) => Mailbox.toStream(mailbox)
+      )
+    )
     yield* Deferred.await(socket.closed).pipe(
       Effect.catchAll((error) => Effect.sync(() => hub.end(fromSocketError(error)))),
       Effect.forkScoped
@@ -244,7 +263,9 @@ export const make = (
           return typeof verdict === "boolean" ? Effect.succeed(verdict) : decided(verdict)
         }).pipe(Effect.flatMap((admitted) => admitted ? Effect.void : peer.close("AuthFail")))
       yield* Stream.runForEach(authorizer.changes, () =>
-        Effect.suspend(() => Effect.forEach(hub.peers(), (peer) => peer.initiator ? Effect.void : revoke(peer)))).pipe(
+        Effect.suspend(() =>
+          Effect.forEach(hub.peers(), (peer) => peer.initiator ? Effect.void : revoke(peer))
+        )).pipe(
           Effect.forkScoped
         )
     }
@@ -265,9 +286,7 @@ export const make = (
       }
       return Effect.zipRight(
         Effect.async<void>((resume) => {
-          hub.ring.onWake(() =>
-            resume(Effect.void)
-          )
+          hub.ring.onWake(() => resume(Effect.void))
           return Effect.sync(() => hub.ring.forgetWaiter())
         }),
         pull
@@ -310,6 +329,12 @@ export const make = (
     ): Effect.Effect<Peer, IntentraError, Scope.Scope> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
+          const existing = remoteKey === undefined ? undefined : hub.livePeer(remoteKey)
+          if (existing !== undefined) {
+            existing.holders++
+            yield* Effect.addFinalizer(() => existing.letGo())
+            return existing
+          }
           const result = yield* Deferred.make<SessionPeer, IntentraError>()
           const connecting = hub.connect(address, remoteKey, {
             onConnected: (peer) => Deferred.unsafeDone(result, Effect.succeed(peer)),
@@ -318,7 +343,8 @@ export const make = (
           const peer = yield* restore(Deferred.await(result)).pipe(
             Effect.onInterrupt(() => Effect.sync(() => hub.cancel(connecting)))
           )
-          yield* Effect.addFinalizer(() => peer.close())
+          peer.holders++
+          yield* Effect.addFinalizer(() => peer.letGo())
           return peer
         })
       )
@@ -335,12 +361,13 @@ export const make = (
           detail: `cannot connect to ${options.host} port ${options.port}: the port must be from 1 to 65535`
         })
       }
-      if (hub.protocol.core.active.size >= settings.maxSessions) {
+      if (hub.protocol.core.active.size + hub.protocol.initiator.count >= settings.maxSessions) {
         return yield* new IntentraError({
           reason: "SessionLimit",
           detail: `this transport has ${settings.maxSessions} sessions already: raise maxSessions`
         })
       }
+      yield* whileOpen
       return yield* connectScoped(bytes, remoteKey)
     })
 
@@ -349,7 +376,7 @@ export const make = (
       address: socket.localAddress,
       socketKind: socket.kind,
       deliveries,
-      events: Stream.fromPubSub(events),
+      events,
       onDelivery,
       connect,
       peers: Effect.sync(() => hub.peers()),
@@ -375,13 +402,13 @@ export const make = (
     }
   })
 
-/** A handler that always throws must not fill the log. */
-const onceThenCount = (report: (error: unknown) => void) => {
-  let reported = false
-  return (error: unknown) => {
-    if (reported) return
-    reported = true
-    report(error)
+/** What always throws must not fill the log. */
+const oncePerPlace = (report: (where: string, error: unknown) => void) => {
+  const reported = new Set<string>()
+  return (where: string, error: unknown) => {
+    if (reported.has(where)) return
+    reported.add(where)
+    report(where, error)
   }
 }
 

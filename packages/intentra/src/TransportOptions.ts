@@ -82,7 +82,8 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
       sendQueue: yield* count("sendQueue", 4_096, 16, 2 ** 20),
       sameIdentity: options.sameIdentity ?? "replace",
       challengesPerTurn: 64,
-      handshakesPerTurn: 16,
+      dhPerTurn: 32,
+      dhPerSecond: 6_000,
       packetsPerSecond: yield* count("packetsPerSecond", 10_000, 1, Infinity),
       deliveryQueue: yield* count("deliveryQueue", 65_536, 1, 2 ** 24),
       deliveryQueueBytes: yield* count("deliveryQueueBytes", 16 * 2 ** 20, 4_096, 2 ** 32)

@@ -912,6 +912,17 @@ describe("an authenticated peer that misbehaves", () => {
     assertUntouched(bob, hub, () => {})
   })
 
+  it("ten strikes over more than five seconds do not close a session", () => {
+    const world = makeWorld()
+    const { alice, hub, simulation } = world
+    for (let i = 0; i < 40; i++) {
+      strike(world)
+      simulation.advance(556)
+    }
+    assert.strictEqual(hub.counters.strikes, 40)
+    assertDelivers(alice, hub)
+  })
+
   it("one peer's strikes are not another's", () => {
     const world = makeWorld()
     const { alice, bob, hub, simulation } = world

@@ -142,7 +142,11 @@ describe("deliveries", () => {
       yield* peer.send(bytes("last words"))
       yield* network.advance("1 second")
       const pending = yield* Effect.fork(
-        Effect.flip(Effect.scoped(hub.connect({ host: "10.0.0.9", port: 9000, publicKey: client.publicKey })))
+        Effect.flip(
+          Effect.scoped(
+            Effect.asVoid(hub.connect({ host: "10.0.0.9", port: 9000, publicKey: new Uint8Array(32).fill(9) }))
+          )
+        )
       )
       yield* network.advance("1 second")
       yield* Deferred.fail(closed, new UdpSocketError({ reason: "Unknown", host: "10.0.0.1", port: 9000 }))
@@ -151,7 +155,7 @@ describe("deliveries", () => {
       const errors: ReadonlyArray<IntentraError> = [
         yield* within(network, "1 second", Effect.flip(consumer)),
         yield* within(network, "1 second", Fiber.join(pending)),
-        yield* Effect.flip(hub.connect({ host: "10.0.0.2", port: 9000, publicKey: client.publicKey }))
+        yield* Effect.flip(Effect.asVoid(hub.connect({ host: "10.0.0.2", port: 9000, publicKey: client.publicKey })))
       ]
       assert.deepStrictEqual(seen, ["last words"])
       for (const error of errors) {

@@ -180,11 +180,26 @@ describe("a handshake", () => {
     assert.include(attempt.error?.message, "10.0.0.77:1234")
     assert.deepInclude(tableSizes(carol), { connections: 0, addresses: 0, timers: 0 })
   })
+
+  it("given up by its caller leaves nothing here, and nothing there after five seconds", () => {
+    for (let after = 0; after <= 40; after++) {
+      const world = makeWorld()
+      const { hub, simulation } = world
+      const carol = carolIn(world)
+      const before = tableSizes(hub)
+      const attempt = carol.connect(hub)
+      simulation.advance(after)
+      attempt.cancel()
+      simulation.advance(40_000)
+      assert.deepInclude(tableSizes(carol), { connections: 0, identities: 0, addresses: 0, timers: 0 }, `${after} ms`)
+      assert.deepStrictEqual({ ...tableSizes(hub), remembered: 0 }, { ...before, remembered: 0 }, `${after} ms`)
+    }
+  })
 })
 
 describe("forged handshake messages", () => {
-  it("any number of forged challenges that arrive before and after the genuine one do not end the handshake", () => {
-    for (const forgeries of [1, 3]) {
+  it("any number of forged challenges that arrive before and after the genuine one draw nothing and end nothing", () => {
+    for (const forgeries of [1, 3, 100]) {
       const world = makeWorld()
       const { hub, simulation } = world
       const carol = carolIn(world)
@@ -196,20 +211,22 @@ describe("forged handshake messages", () => {
         }
       })
       assert.isDefined(attempt.peer, `${forgeries} forged`)
+      assert.isAtLeast(carol.counters.dropped("HandshakeForged"), forgeries)
       assertOneSession(carol, hub)
     }
   })
 
-  it("a flood of forged challenges that stops does not end the handshake", () => {
+  it("a flood of challenges forged by somebody who knows the hub's public key, that stops, does not end the handshake", () => {
     const world = makeWorld()
     const { hub, simulation } = world
     const carol = carolIn(world)
+    const mac = carol.handshake.mac1(hub.publicKey)
     const attempt = connectWatched(carol, hub, 5000, ({ at, bytes, from }) => {
       if (from !== CAROL || kindOf(bytes) !== HELLO || at > 1000) return
-      for (let i = 0; i < 100; i++) simulation.inject(HUB, CAROL, forgeChallenge(bytes, i + 1), i / 5)
+      for (let i = 0; i < 100; i++) simulation.inject(HUB, CAROL, forgeChallenge(bytes, i + 1, mac), i / 5)
     })
     assert.isDefined(attempt.peer)
-    assert.isAtMost(simulation.since(0, CAROL).length, 60, "echoes for forged challenges are bounded")
+    assert.isAtMost(simulation.since(0, CAROL).length, 150, "echoes for forged challenges are bounded")
     assertOneSession(carol, hub)
   })
 
@@ -219,7 +236,7 @@ describe("forged handshake messages", () => {
     const carol = carolIn(world)
     const attempt = connectWatched(carol, hub, 1000, ({ bytes, from }) => {
       if (from !== CAROL || kindOf(bytes) !== HELLO) return
-      const challenge = forgeChallenge(bytes, 9)
+      const challenge = forgeChallenge(bytes, 9, carol.handshake.mac1(hub.publicKey))
       assertDrops(carol, { HandshakeForged: 1 }, () => simulation.inject(HUB, CAROL, flipped(challenge, 20 * 8)))
       assertDrops(carol, { HandshakeUnexpected: 1 }, () => simulation.inject(STRANGER, CAROL, challenge))
       assertDrops(carol, { HandshakeMalformed: 1 }, () => {
@@ -408,6 +425,26 @@ describe("the cookie", () => {
 })
 
 describe("a half-open handshake", () => {
+  it("is forgotten after five seconds, with all that it held", () => {
+    const world = makeWorld()
+    const { hub, simulation } = world
+    const before = tableSizes(hub)
+    for (let i = 0; i < 20; i++) strangerIn(world, 100 + i).open()
+    assert.deepInclude(tableSizes(hub), {
+      inFlight: before.inFlight + 20,
+      connections: before.connections + 20,
+      timers: before.timers + 20
+    })
+    simulation.advance(5000)
+    simulation.advance(15_000)
+    const late = strangerIn(world, 999)
+    late.open()
+    simulation.advance(5001)
+    assert.deepStrictEqual({ ...tableSizes(hub), remembered: 0 }, { ...before, remembered: 0 })
+    assert.isAtMost(tableSizes(hub).remembered, 1)
+    assertDelivers(world.alice, hub)
+  })
+
   it("finished or forgotten ones are remembered in a bounded number", () => {
     const world = makeWorld()
     const { hub, simulation } = world

@@ -19,10 +19,63 @@ import {
   seal,
   seeded,
   sequenced,
-  Simulation
+  Simulation,
+  STRANGER,
+  tableSizes
 } from "./support/simulation.js"
 
 describe("liveness", () => {
+  it("a session that hears nothing authentic for 60 seconds ends with Timeout, on both sides", () => {
+    const world = makeWorld()
+    const { alice, bob, hub, simulation } = world
+    const [there, here] = [alice.peerOf(hub), hub.peerOf(alice)]
+    assertDelivers(alice, hub)
+    simulation.network.unsafePartition(["10.0.0.1"], ["10.0.0.2"])
+    const cut = simulation.network.now
+    simulation.advance(59_800)
+    assert.isUndefined(there.closeReason)
+    assert.isUndefined(here.closeReason)
+    simulation.advance(400)
+    assert.strictEqual(there.closeReason, "Timeout")
+    assert.strictEqual(here.closeReason, "Timeout")
+    const ends = [alice, hub].map((station) => station.events[station.events.length - 1])
+    for (const event of ends) assert.isTrue(event._tag === "PeerClosed" && !event.byPeer)
+    assert.isAtLeast(simulation.network.now, cut + 60_000)
+    simulation.advance(31_000)
+    assert.deepInclude(tableSizes(alice), { connections: 0, identities: 0, addresses: 0, timers: 0 })
+    assert.deepInclude(tableSizes(hub), { connections: 1, identities: 1, addresses: 1, timers: 1 })
+    assertDelivers(bob, hub)
+  })
+
+  it("keepalives keep a silent session alive for an hour, with a handful of packets a minute", () => {
+    const world = makeWorld()
+    const { alice, bob, hub, simulation } = world
+    const [there, here] = [alice.peerOf(hub), hub.peerOf(alice)]
+    const mark = simulation.sent.length
+    simulation.advance(3_600_000)
+    assert.isUndefined(there.closeReason)
+    assert.isUndefined(here.closeReason)
+    const packets = simulation.since(mark, ALICE, HUB).length
+    assert.isAtLeast(packets, 60)
+    assert.isAtMost(packets, 60 * 8)
+    assert.strictEqual(alice.peerOf(hub), there)
+    assertDelivers(alice, hub)
+    assertDelivers(bob, hub)
+    for (const station of [alice, bob, hub]) {
+      assertLedger(station)
+      assert.deepStrictEqual(station.counters.dropsByReason(), {})
+    }
+  })
+
+  it("keepalives that are lost now and then do not end a silent session", () => {
+    const simulation = new Simulation({ loss: 0.1 }, 3)
+    const hub = simulation.station("10.0.0.1", 1, { allow: "any" })
+    const alice = simulation.station("10.0.0.2", 2)
+    const peer = connected(alice, hub)
+    simulation.advance(1_800_000)
+    assert.isUndefined(peer.closeReason)
+  })
+
   it("who only receives answers within ten seconds", () => {
     const world = makeWorld()
     const { alice, hub, simulation } = world
@@ -225,6 +278,35 @@ describe("the end of a session", () => {
     assert.strictEqual(peer.closeReason, "PeerClosed")
   })
 
+  it("late packets are answered once a second for 30 seconds, never with more bytes than came, and nothing more is held", () => {
+    const world = makeWorld()
+    const { alice, hub, simulation } = world
+    const session = alice.sessionWith(hub)
+    const late = seal(session, realtime("late, and long enough for an answer"))
+    const { bytes } = closeOf(hub, alice, () => hub.hub.close(hub.sessionWith(alice), "LocalClosed"))[0]
+    const mark = simulation.sent.length
+    simulation.inject(STRANGER, HUB, late)
+    simulation.advance(100)
+    assert.deepStrictEqual(simulation.since(mark, HUB, ALICE), [], "another address draws nothing to anybody")
+    for (let i = 0; i < 400; i++) {
+      simulation.inject(ALICE, HUB, late)
+      simulation.inject(STRANGER, HUB, late)
+      simulation.inject(ALICE, HUB, packet(session.remoteConnId, {}, new Uint8Array(bytes.length - 17)))
+      simulation.advance(100)
+    }
+    const answers = simulation.since(mark, HUB, ALICE)
+    assert.isAtLeast(answers.length, 28)
+    assert.isAtMost(answers.length, 30)
+    for (const answer of answers) {
+      assert.deepStrictEqual(answer.bytes, bytes)
+      assert.isAtMost(answer.bytes.length, late.length)
+    }
+    assert.deepStrictEqual(simulation.since(mark, HUB, STRANGER), [])
+    assert.strictEqual(hub.inbox.length, 0)
+    assert.deepInclude(tableSizes(hub), { connections: 1, identities: 1, addresses: 1, timers: 1 })
+    assertLedger(hub)
+  })
+
   it("a packet shorter than CLOSE gets no answer", () => {
     const world = makeWorld()
     const { alice, hub, simulation } = world
@@ -261,6 +343,18 @@ describe("the end of a session", () => {
     for (const peer of peers) assert.strictEqual(peer.closeReason, "PeerClosed")
     assert.strictEqual(hub.counters.sessionsActive, 0)
     assert.strictEqual(hub.counters.undecided, 0)
+  })
+
+  it("two ends that close at once both end, and neither answers the other for ever", () => {
+    const world = makeWorld()
+    const { alice, hub, simulation } = world
+    const mark = simulation.sent.length
+    hub.hub.close(hub.sessionWith(alice), "LocalClosed")
+    alice.hub.close(alice.sessionWith(hub), "LocalClosed")
+    simulation.advance(60_000)
+    assert.isAtMost(simulation.since(mark, ALICE, HUB).length, 3 + 30)
+    assert.deepInclude(tableSizes(alice), { connections: 0, addresses: 0, timers: 0 })
+    assert.deepInclude(tableSizes(hub), { connections: 1, addresses: 1, timers: 1 })
   })
 })
 

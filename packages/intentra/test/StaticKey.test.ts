@@ -39,6 +39,7 @@ describe("StaticKey", () => {
     [fc.oneof(
       fc.base64String({ minLength: 16, maxLength: 40 }),
       fc.base64String({ minLength: 48, maxLength: 100 }),
+      key.map((bytes) => `${StaticKey.encode(bytes)}=`),
       key.map((bytes) => `${StaticKey.encode(bytes).slice(0, 20)}!${StaticKey.encode(bytes).slice(21)}`),
       fc.constant("")
     )],

@@ -75,6 +75,8 @@ const counted = (counters: IntentraShape["counters"]): ReadonlyArray<readonly [m
   ["intentra_strike_events_total", counters.strikes],
   ["intentra_connection_closes_total", total(counters.closes)],
   ["intentra_handshakes_total", counters.handshakes],
+  ["intentra_rekeys_total", counters.rekeys],
+  ["intentra_moves_total", counters.moves],
   ["intentra_handshake_challenges_total", counters.challenges],
   ["intentra_handshakes_evicted_total", counters.handshakesEvicted]
 ]

@@ -1,7 +1,6 @@
 import type { EntropyShape } from "@intentra/crypto"
 import type { AddressTable, SendBatch } from "@intentra/udp"
 import type { CloseReason } from "../CloseReason.js"
-import * as DropReason from "../DropReason.js"
 import type { HandshakeShape } from "../Handshake.js"
 import type { Gate } from "../HandshakeGate.js"
 import type { PacketCryptoShape } from "../PacketCrypto.js"
@@ -9,6 +8,7 @@ import { MAX_PACKET_BYTES, WIRE_VERSION } from "../PacketHeader.js"
 import type { RateLimiterShape } from "../RateLimiter.js"
 import type { ReplayGuardShape } from "../ReplayGuard.js"
 import type { StrikesShape } from "../Strikes.js"
+import * as TokenBucket from "../TokenBucket.js"
 import type { TransportCounters } from "../TransportCounters.js"
 import { writeU16, writeU32 } from "./bytes.js"
 import type { ConnectionTable } from "./connectionTable.js"
@@ -34,8 +34,10 @@ export interface Limits {
   readonly sendQueue: number
   /** Challenges sent in one turn. */
   readonly challengesPerTurn: number
-  /** Echoes answered with Diffie-Hellman in one turn. */
-  readonly handshakesPerTurn: number
+  /** Diffie-Hellmans computed for handshakes in one turn: about 4 ms of them. */
+  readonly dhPerTurn: number
+  /** The same in a second; sources are limited when half of it is used. */
+  readonly dhPerSecond: number
   /** What happens when an identity that has an active session proves itself anew. */
   readonly sameIdentity: "replace" | "allow" | "reject"
   /** What we tell peers that we take, packets a second. */
@@ -64,8 +66,12 @@ export type ConnectFailure = "HandshakeTimeout" | "WrongKey" | "NotAdmitted" | "
 export interface Host {
   readonly outbox: SendBatch
   readonly addresses: AddressTable
-  /** Hands the outbox over and clears it; returns how many datagrams were taken. */
-  readonly send: () => number
+  /** Hands the outbox over and clears it, and counts what became of it. */
+  readonly send: () => void
+  /** The longest datagram that arrives whole. */
+  readonly maxDatagramBytes: number
+  /** Something threw that must not. */
+  readonly onDefect: (error: unknown) => void
   /** There is something to flush. */
   readonly wake: () => void
   readonly onMessage: (
@@ -98,6 +104,8 @@ export const FAILED_OPEN_LIMIT = 2 ** 36
 export const TAG_BYTES = 16
 /** A PING rides along when the last one is older. */
 export const PING_INTERVAL = 1000
+/** A PING without its PONG is given up after this, and another one may ask. */
+export const PING_LOST_AFTER = 10_000
 
 /** State and mechanisms that the parts of the protocol share, and the way every packet leaves. */
 export class Core {
@@ -109,7 +117,8 @@ export class Core {
   /** The active session of each identity, the newest if several are allowed. */
   readonly byIdentity = new Map<string, Session>()
   challengesThisTurn = 0
-  handshakesThisTurn = 0
+  dhThisTurn = 0
+  private readonly dhTokens: TokenBucket.TokenBucket
   /** Ends a session with a sealed CLOSE; the protocol sets it. */
   closeSession: (now: number, session: Session, reason: CloseReason, text: string) => void = () => {}
   /** Ends a session because an authentic CLOSE said so; the protocol sets it. */
@@ -129,6 +138,7 @@ export class Core {
     readonly table: ConnectionTable,
     readonly timers: TimerHeap<Endpoint>
   ) {
+    this.dhTokens = TokenBucket.make({ rate: limits.dhPerSecond, burst: limits.dhPerSecond })
     this.queue = new SendQueue(limits.sendQueue, MAX_PACKET_BYTES)
   }
 
@@ -141,6 +151,7 @@ export class Core {
     }, reserved)
   }
 
+  /** Counts a drop by its code. */
   drop(code: number): void {
     this.counters.drops[code]++
   }
@@ -154,11 +165,27 @@ export class Core {
   }
 
   handOver(): void {
-    const count = this.host.outbox.count
-    if (count === 0) return
-    const taken = this.host.send()
-    this.counters.sent += taken
-    this.counters.drops[DropReason.code.SendQueueFull] += count - taken
+    if (this.host.outbox.count === 0) return
+    this.host.send()
+  }
+
+  /** Gives an address id back; what the outbox holds for it goes first, as the id may be another address at once. */
+  releaseAddress(id: number): void {
+    this.handOver()
+    this.host.addresses.release(id)
+  }
+
+  /** Whether so many Diffie-Hellmans fit this turn; takes them. */
+  mayCompute(now: number, count: number): boolean {
+    if (this.dhThisTurn + count > this.limits.dhPerTurn) return false
+    this.dhThisTurn += count
+    this.dhTokens.charge(now, count)
+    return true
+  }
+
+  /** Half of what may be computed, in this turn or lately, has been. */
+  isDhShort(now: number): boolean {
+    return this.dhThisTurn * 2 >= this.limits.dhPerTurn || this.dhTokens.tokens(now) * 2 < this.limits.dhPerSecond
   }
 
   /** Sends bytes as they are (handshake messages, repeated CLOSE). */
@@ -212,14 +239,16 @@ export class Core {
     const payloadLength = plaintextLength + TAG_BYTES
     writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq)
     const length = keys.send.seal(arena, offset, plaintextLength, seq)
-    if (length < 0) return false
+    if (length < 0) {
+      this.closeSession(now, session, "LimitExceeded", "sealing failed")
+      return false
+    }
     this.host.outbox.commit(length, addressId)
     this.counters.sentBytes += length
     session.packetsSent++
     session.bytesSent += length
     session.lastSent = now
     session.unansweredSince = Infinity
-    if (session.unheardSince === Infinity) session.unheardSince = now
     return true
   }
 }

@@ -34,7 +34,8 @@ export const MAC1 = PADDED_BYTES - MAC1_BYTES
 
 export const CHALLENGE_NONCE = 20
 export const CHALLENGE_COOKIE = CHALLENGE_NONCE + NONCE_BYTES
-export const CHALLENGE_BYTES = CHALLENGE_COOKIE + COOKIE_BYTES
+export const CHALLENGE_MAC = CHALLENGE_COOKIE + COOKIE_BYTES
+export const CHALLENGE_BYTES = CHALLENGE_MAC + MAC1_BYTES
 
 /** Where the Noise message of messages 2 and 3 begins. */
 export const NOISE_MESSAGE = 20
@@ -89,7 +90,17 @@ export const encodeEcho = (hello: Uint8Array, cookie: Uint8Array, message1: Uint
   return seal(out, ECHO_NOISE + message1.length, mac)
 }
 
-/** Writes a challenge's fields but the cookie into `out` (CHALLENGE_BYTES long). */
+/** Ends a challenge whose cookie is written with its MAC. */
+export const sealChallenge = (out: Uint8Array, mac: Mac): void =>
+  out.set(mac(out.subarray(0, CHALLENGE_MAC)).subarray(0, MAC1_BYTES), CHALLENGE_MAC)
+
+export const verifyChallenge = (datagram: Uint8Array, offset: number, mac: Mac): boolean =>
+  constantTimeEqual(
+    mac(datagram.subarray(offset, offset + CHALLENGE_MAC)).subarray(0, MAC1_BYTES),
+    datagram.subarray(offset + CHALLENGE_MAC, offset + CHALLENGE_BYTES)
+  )
+
+/** Writes a challenge's fields but the cookie and the MAC into `out` (CHALLENGE_BYTES long). */
 export const encodeChallenge = (out: Uint8Array, connId: number, hello: Uint8Array, offset: number): void => {
   out.fill(0)
   writeHeader(out, connId, CHALLENGE)

@@ -17,6 +17,7 @@ import { DeliveryRing } from "./deliveryRing.js"
 import type { Connecting } from "./initiator.js"
 import { Protocol } from "./protocol.js"
 import { HalfOpen } from "./responder.js"
+import { identityKeyOf } from "./session.js"
 import type { Session } from "./session.js"
 import { SessionPeer } from "./sessionPeer.js"
 
@@ -35,10 +36,12 @@ export interface HubOutput {
   ) => void
   readonly fold: () => void
   /** A user's callback threw. */
-  readonly defect: (error: unknown) => void
+  readonly defect: (where: string, error: unknown) => void
 }
 
 const FOLD_INTERVAL = 1000
+/** A session that has waited longer for anything from its peer may be dead: `connect` makes a new one then. */
+const LIVE_WITHIN = 2000
 
 export class Hub implements Host {
   readonly counters: TransportCounters
@@ -79,12 +82,7 @@ export class Hub implements Host {
   private readonly onBatch = (batch: ReceiveBatch): void => {
     const start = this.loop.now()
     this.inTurn = true
-    try {
-      this.protocol.receive(start, batch)
-    } catch (error) {
-      // a defect must not leave the transport in the middle of a turn for ever
-      this.output.defect(error)
-    }
+    this.protocol.receive(start, batch)
     this.endTurn(start)
   }
 
@@ -101,7 +99,18 @@ export class Hub implements Host {
     return this.socket.addresses
   }
 
-  send = (): number => this.socket.send()
+  get maxDatagramBytes() {
+    return this.socket.maxDatagramBytes
+  }
+
+  send = (): void => {
+    const { counters, socket } = this
+    socket.send()
+    counters.sent = socket.stats.sent
+    counters.drops[DropReason.code.SendQueueFull] = socket.stats.sendQueueDropped + socket.stats.sendErrors
+  }
+
+  onDefect = (error: unknown): void => this.output.defect("handling a datagram", error)
 
   /** Something waits to be flushed: at the end of this turn, or after the I/O of the next. */
   wake = (): void => {
@@ -184,7 +193,7 @@ export class Hub implements Host {
       try {
         this.handler(peer, bytes.subarray(offset, offset + length), Intent.fromCode(intent), now)
       } catch (error) {
-        this.output.defect(error)
+        this.output.defect("the handler of onDelivery", error)
       }
       return
     }
@@ -224,7 +233,7 @@ export class Hub implements Host {
 
   onConnected = (connecting: Connecting, session: Session): void => {
     this.waiting.delete(connecting)
-    if (session.handle instanceof SessionPeer) (connecting.handle as Waiting).onConnected(session.handle)
+    if (session.handle instanceof SessionPeer) (connecting.handle as Waiting | undefined)?.onConnected(session.handle)
   }
 
   onConnectFailed = (connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason): void => {
@@ -245,7 +254,7 @@ export class Hub implements Host {
     try {
       verdict = this.authorizer.authorize(publicKey, this.addresses.address(addressId))
     } catch (error) {
-      this.output.defect(error)
+      this.output.defect("the authorizer", error)
       return REFUSE
     }
     if (typeof verdict === "boolean") return verdict ? ADMIT : REFUSE
@@ -264,8 +273,18 @@ export class Hub implements Host {
     const now = this.loop.now()
     const result = sender.enqueue(now, session, payload, intent, priority, ttl)
     // a burst within one turn leaves in pieces, so that it need not fit the queue
-    if (core.queue.count * 2 >= core.limits.sendQueue && !this.inTurn) this.turn(() => {})
+    if (core.queue.count * 2 >= core.limits.sendQueue) sender.flush(now)
     return result
+  }
+
+  /** The peer of an active session with this key that is not waiting for an answer. */
+  livePeer(remoteKey: Uint8Array): SessionPeer | undefined {
+    const { core } = this.protocol
+    const session = core.limits.sameIdentity === "allow" ? undefined : core.byIdentity.get(identityKeyOf(remoteKey))
+    return session !== undefined && session.handle instanceof SessionPeer &&
+        this.loop.now() - session.unheardSince < LIVE_WITHIN
+      ? session.handle
+      : undefined
   }
 
   connect(address: Uint8Array, remoteKey: Uint8Array | undefined, waiting: Waiting): Connecting {

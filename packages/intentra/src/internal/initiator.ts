@@ -17,10 +17,11 @@ import {
   NOISE_MESSAGE,
   NONCE,
   NONCE_BYTES,
-  PADDED_BYTES
+  PADDED_BYTES,
+  verifyChallenge
 } from "./handshakeMessages.js"
 import type { Endpoint } from "./session.js"
-import { CONNECTING, EpochKeys, OPENING, Session } from "./session.js"
+import { CLOSED, CONNECTING, EpochKeys, identityKeyOf, OPENING, Session } from "./session.js"
 import * as TransportParameters from "./transportParameters.js"
 
 const { code } = DropReason
@@ -32,7 +33,10 @@ const LAST_REPEAT = 1000
  * Different cookies echoed without waiting for the repeat timer. A forged challenge costs one of these, not the
  * handshake: every repeat of the hello brings a genuine one, and grants as many again.
  */
-const ECHOES_PER_REPEAT = 4
+const ECHOES_PER_REPEAT = 16
+
+/** Diffie-Hellmans of reading message 2 and writing message 3. */
+const DH_OF_MESSAGE_2 = 3
 
 /** A handshake of ours in progress. Only this side has timers. */
 export class Connecting implements Endpoint {
@@ -46,6 +50,8 @@ export class Connecting implements Endpoint {
   echo: Uint8Array | undefined = undefined
   message3: Uint8Array | undefined = undefined
   session: Session | undefined = undefined
+  /** The other end's own handshake stands: nothing more is sent, its session is awaited. */
+  yielded = false
   failure: ConnectFailure = "HandshakeTimeout"
   /** The silent session that this handshake is to replace. */
   rejoins: Session | undefined = undefined
@@ -72,7 +78,43 @@ const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ==
 
 /** The initiator: hello, echo, message 3, each repeated until something better comes back. */
 export class Initiator {
+  /** Handshakes of ours in progress. */
+  private readonly pending = new Set<Connecting>()
+
   constructor(private readonly core: Core) {}
+
+  /** Handshakes of ours in progress, each of which may become a session. */
+  get count(): number {
+    return this.pending.size
+  }
+
+  /** Whether our static key is smaller than another. */
+  isSmaller(identity: Uint8Array): boolean {
+    return Buffer.compare(this.core.services.handshake.publicKey, identity) < 0
+  }
+
+  /** Whether a handshake of ours with this identity is at its last message. */
+  isOpening(identityKey: string): boolean {
+    for (const connecting of this.pending) {
+      if (connecting.session?.identityKey === identityKey) return true
+    }
+    return false
+  }
+
+  /** A session has become active: the handshakes of ours for the same identity, but rejoining ones, have their peer. */
+  resolve(now: number, session: Session): void {
+    for (const connecting of this.pending) {
+      const opening = connecting.session
+      const matches = opening === undefined
+        ? connecting.yielded && connecting.remoteKey !== undefined && equal(connecting.remoteKey, session.identity)
+        : opening.identityKey === session.identityKey
+      if (!matches || connecting.rejoins !== undefined) continue
+      if (opening !== undefined) this.core.abandon(now, opening)
+      connecting.state = CLOSED
+      this.done(connecting)
+      this.core.host.onConnected(connecting, session)
+    }
+  }
 
   connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined): Connecting {
     const { entropy, handshake } = this.core.services
@@ -85,7 +127,7 @@ export class Initiator {
       connId,
       this.core.host.addresses.acquire(address, 0),
       address.slice(),
-      remoteKey,
+      remoteKey?.slice(),
       encodeHello(remoteKey !== undefined && !handshake.hasPsk, handshake.pattern, connId, nonce, mac1),
       noise.writeMessage(new Uint8Array(0)),
       mac1,
@@ -93,6 +135,7 @@ export class Initiator {
       now,
       this.core.limits.handshakeTimeout
     )
+    this.pending.add(connecting)
     this.core.table.set(connecting)
     this.core.sendBytes(connecting.hello, connecting.addressId)
     this.schedule(now, connecting)
@@ -106,6 +149,7 @@ export class Initiator {
       this.fail(connecting, connecting.failure)
       return
     }
+    if (connecting.yielded) return this.core.timers.set(connecting, connecting.deadline)
     connecting.repeats++
     connecting.interval = Math.min(LAST_REPEAT, connecting.interval * 2)
     connecting.echoesLeft = ECHOES_PER_REPEAT
@@ -121,7 +165,7 @@ export class Initiator {
     this.schedule(now, connecting)
   }
 
-  /** A challenge for `connecting`. Only its nonce shows that it answers our hello; it cannot be authenticated. */
+  /** A challenge for `connecting`: its nonce answers our hello, its MAC shows that the sender knows what mac1 shows. */
   onChallenge(connecting: Connecting, arena: Uint8Array, offset: number, length: number): void {
     const { core } = this
     if (length !== CHALLENGE_BYTES) return core.drop(code.HandshakeMalformed)
@@ -129,6 +173,7 @@ export class Initiator {
     for (let i = 0; i < NONCE_BYTES; i++) {
       if (arena[offset + CHALLENGE_NONCE + i] !== connecting.hello[NONCE + i]) return core.drop(code.HandshakeForged)
     }
+    if (!verifyChallenge(arena, offset, connecting.mac1)) return core.drop(code.HandshakeForged)
     if (connecting.echoesLeft === 0) return core.drop(code.HandshakeRepeated)
     connecting.echoesLeft--
     core.counters.accepted[2]++
@@ -141,8 +186,9 @@ export class Initiator {
   onMessage2(now: number, connecting: Connecting, arena: Uint8Array, offset: number, length: number): void {
     const { core } = this
     if (length > PADDED_BYTES) return core.drop(code.HandshakeMalformed)
-    if (connecting.message3 !== undefined) return core.drop(code.HandshakeRepeated)
+    if (connecting.yielded || connecting.message3 !== undefined) return core.drop(code.HandshakeRepeated)
     if (connecting.echo === undefined) return core.drop(code.HandshakeUnexpected)
+    if (!core.mayCompute(now, DH_OF_MESSAGE_2)) return core.drop(code.HandshakeBudget)
     const noise = connecting.noise.clone()
     let parameters: TransportParameters.TransportParameters | undefined
     try {
@@ -174,6 +220,17 @@ export class Initiator {
       }
     }
     core.counters.accepted[2]++
+    const other = core.byIdentity.get(identityKeyOf(remote))
+    if (
+      other !== undefined && !other.initiator && core.limits.sameIdentity !== "allow" &&
+      connecting.rejoins === undefined && !this.isSmaller(remote)
+    ) {
+      // the other end has connected to us meanwhile, and its session stands
+      noise.destroy()
+      connecting.state = CLOSED
+      this.forget(connecting)
+      return core.host.onConnected(connecting, other)
+    }
     connecting.noise.destroy()
     connecting.noise = noise
     this.finish(now, connecting, remote, parameters)
@@ -221,8 +278,9 @@ export class Initiator {
 
   /** The session was heard under its new keys: the handshake has done its work. */
   done(connecting: Connecting): void {
+    this.pending.delete(connecting)
     this.core.timers.remove(connecting)
-    this.core.host.addresses.release(connecting.addressId)
+    this.core.releaseAddress(connecting.addressId)
   }
 
   /** Gives up: the caller's, or the deadline's. */
@@ -238,10 +296,11 @@ export class Initiator {
   }
 
   forget(connecting: Connecting): void {
+    this.pending.delete(connecting)
     this.core.timers.remove(connecting)
     if (connecting.session === undefined) this.core.table.delete(connecting.connId)
     connecting.noise.destroy()
-    this.core.host.addresses.release(connecting.addressId)
+    this.core.releaseAddress(connecting.addressId)
   }
 
   /** Whether a datagram came from where our handshake goes to. */

@@ -44,6 +44,8 @@ const CLOSE_LINGER = 30_000
 const LINGER_LIMIT = 1024
 /** A session of ours whose other end is silent for so long, though we send, is begun anew beside it. */
 const REJOIN_AFTER = 15_000
+/** Two sessions of one identity, one from each end, belong together when the second comes so soon after the first. */
+const SIMULTANEOUS = 5_000
 /** CLOSE goes out at once and again after these delays. */
 const CLOSE_REPEATS = [50, 150]
 
@@ -81,7 +83,7 @@ export class Protocol implements HandshakeInput {
   /** A batch of datagrams; everything they ask for is done or dropped when this returns. */
   receive(now: number, batch: ReceiveBatch): void {
     this.core.challengesThisTurn = 0
-    this.core.handshakesThisTurn = 0
+    this.core.dhThisTurn = 0
     this.receiver.receive(now, batch)
   }
 
@@ -133,20 +135,20 @@ export class Protocol implements HandshakeInput {
   shutdown(now: number): void {
     for (const endpoint of Array.from(this.core.table.values())) {
       if (endpoint.state === ACTIVE || endpoint.state === OPENING) {
-        this.close(now, endpoint as Session, "TransportClosed", "")
+        const session = endpoint as Session
+        if (session.connecting !== undefined) this.cancel(now, session.connecting)
+        this.close(now, session, "TransportClosed", "")
+        for (let i = session.closeSends; i <= CLOSE_REPEATS.length && session.closeBytes !== undefined; i++) {
+          this.core.sendBytes(session.closeBytes, session.addressId)
+        }
       } else if (endpoint.state === CONNECTING) {
         this.cancel(now, endpoint as Connecting)
       } else if (endpoint.state === HALF_OPEN) {
         this.responder.timeout(now, endpoint as HalfOpen)
       }
     }
-    for (const session of this.lingering) {
-      while (session.closeBytes !== undefined && session.closeSends <= CLOSE_REPEATS.length) {
-        session.closeSends++
-        this.core.sendBytes(session.closeBytes, session.addressId)
-      }
-    }
     this.core.handOver()
+    this.core.services.gate.cookies.clear()
   }
 
   receiveHandshake(
@@ -174,7 +176,7 @@ export class Protocol implements HandshakeInput {
       }
       if (endpoint.state === ACTIVE) {
         const session = endpoint as Session
-        if (this.responder.onRepeatedMessage3(now, session, arena, offset, addresses, addressOffset)) {
+        if (this.responder.onRepeatedMessage3(now, session, arena, offset, length, addresses, addressOffset)) {
           core.counters.accepted[2]++
           return this.sender.sendControl(now, session)
         }
@@ -194,8 +196,12 @@ export class Protocol implements HandshakeInput {
   /** A session has been proven: it takes the place of an older one of the same identity. */
   private activate(now: number, session: Session): void {
     const { core } = this
-    const older = core.byIdentity.get(session.id)
+    const older = core.byIdentity.get(session.identityKey)
     const { connecting } = session
+    if (connecting === undefined && this.yieldsTo(now, session, older)) {
+      // both sides connected at once, and both keep the session that the smaller key began
+      return this.close(now, session, "Replaced", "")
+    }
     if (connecting !== undefined) {
       session.connecting = undefined
       connecting.state = CLOSED
@@ -204,13 +210,8 @@ export class Protocol implements HandshakeInput {
     session.state = ACTIVE
     session.activeSince = now
     session.lastReceived = now
-    if (older !== undefined && this.keepsOlder(now, older, session)) {
-      // both sides connected at once, and both keep the session that the smaller key began
-      if (connecting !== undefined) this.connected(connecting, older)
-      return this.close(now, session, "Replaced", "")
-    }
     core.active.add(session)
-    core.byIdentity.set(session.id, session)
+    core.byIdentity.set(session.identityKey, session)
     core.counters.handshakes++
     core.counters.sessionsActive++
     if (session.handshakeHash !== undefined) this.rekey.begin(now, session, session.handshakeHash)
@@ -227,16 +228,11 @@ export class Protocol implements HandshakeInput {
       this.close(now, rejoins, "Replaced", "")
       return
     }
+    if (connecting === undefined) this.sender.sendControl(now, session)
     if (older !== undefined && core.limits.sameIdentity === "replace") this.close(now, older, "Replaced", "")
     core.host.onActive(session)
-    if (connecting !== undefined) this.connected(connecting, session)
-    else this.sender.sendControl(now, session)
-  }
-
-  private connected(connecting: Connecting, session: Session): void {
-    const { rejoins } = connecting
-    if (rejoins === undefined) this.core.host.onConnected(connecting, session)
-    else rejoins.rejoining = undefined
+    if (connecting !== undefined) core.host.onConnected(connecting, session)
+    if (core.limits.sameIdentity !== "allow") this.initiator.resolve(now, session)
   }
 
   /** Nothing was heard from the hub though we send: perhaps it has been restarted. The old session stays until then. */
@@ -247,27 +243,35 @@ export class Protocol implements HandshakeInput {
     session.rejoining.rejoins = session
   }
 
-  private keepsOlder(now: number, older: Session, newer: Session): boolean {
-    if (this.core.limits.sameIdentity === "allow") return false
-    if (older.initiator === newer.initiator) return false
-    if (now - older.activeSince > this.core.limits.handshakeTimeout) return false
-    const ownIsSmaller = Buffer.compare(this.core.services.handshake.publicKey, older.identity) < 0
-    return older.initiator === ownIsSmaller
+  /**
+   * Whether a session that the other end began gives way to one of ours with the same identity, which is as young: both
+   * connected at once, and the smaller key's session stays.
+   */
+  private yieldsTo(now: number, session: Session, older: Session | undefined): boolean {
+    const { core } = this
+    if (core.limits.sameIdentity === "allow" || !this.initiator.isSmaller(session.identity)) return false
+    if (this.initiator.isOpening(session.identityKey)) return true
+    return older !== undefined && older.initiator && now - older.activeSince < SIMULTANEOUS
   }
 
   /** When to look at an active session again: no deadline of it can come earlier, whatever happens until then. */
   private look(now: number, session: Session): void {
     const { limits } = this.core
     const unanswered = session.unansweredSince === Infinity ? now : session.unansweredSince
+    // never in the past, or the timers would not end
+    const soonest = now + 1
     this.core.timers.set(
       session,
-      Math.min(
-        session.lastReceived + limits.idleTimeout,
-        session.lastSent + this.keepalive(session),
-        unanswered + limits.answerWithin,
-        session.rekeying?.deadline ?? Infinity,
-        session.move?.repeatAt ?? Infinity,
-        this.rejoinAt(now, session)
+      Math.max(
+        soonest,
+        Math.min(
+          session.lastReceived + limits.idleTimeout,
+          session.lastSent + this.keepalive(session),
+          unanswered + limits.answerWithin,
+          session.rekeying?.deadline ?? Infinity,
+          session.move?.repeatAt ?? Infinity,
+          this.rejoinAt(now, session)
+        )
       )
     )
   }
@@ -324,19 +328,22 @@ export class Protocol implements HandshakeInput {
   }
 
   private closedByPeer(now: number, session: Session, reason: CloseReason.CloseReason, text: string): void {
+    // the other end has taken our new handshake for this session's successor: the first packet of that one ends this one
+    if (reason === "Replaced" && session.rejoining?.session !== undefined) return
     const { core } = this
     const { connecting } = session
     const wasActive = this.leave(now, session, reason)
     session.destroyKeys()
     this.release(now, session)
     if (connecting !== undefined && connecting.state === CONNECTING) {
-      connecting.state = CLOSED
-      const other = core.byIdentity.get(session.id)
-      if (reason === "Replaced" && other !== undefined) {
-        // both connected at once, and the other's handshake stands
-        this.initiator.done(connecting)
-        this.connected(connecting, other)
+      if (reason === "Replaced") {
+        // both connected at once, and the other's handshake stands: its session is here, or on its way
+        connecting.session = undefined
+        connecting.yielded = true
+        const other = core.byIdentity.get(session.identityKey)
+        if (other !== undefined) this.initiator.resolve(now, other)
       } else {
+        connecting.state = CLOSED
         this.initiator.fail(connecting, "Refused", reason)
       }
     }
@@ -367,11 +374,11 @@ export class Protocol implements HandshakeInput {
   private retire(session: Session): void {
     const { core } = this
     if (core.active.delete(session)) core.counters.sessionsActive--
-    if (core.byIdentity.get(session.id) !== session) return
-    core.byIdentity.delete(session.id)
+    if (core.byIdentity.get(session.identityKey) !== session) return
+    core.byIdentity.delete(session.identityKey)
     if (core.limits.sameIdentity !== "allow") return
     for (const other of core.active) {
-      if (other.id === session.id) core.byIdentity.set(other.id, other)
+      if (other.identityKey === session.identityKey) core.byIdentity.set(other.identityKey, other)
     }
   }
 
@@ -413,6 +420,6 @@ export class Protocol implements HandshakeInput {
     core.timers.remove(session)
     this.lingering.delete(session)
     core.table.rest(now, session.connId)
-    core.host.addresses.release(session.addressId)
+    core.releaseAddress(session.addressId)
   }
 }

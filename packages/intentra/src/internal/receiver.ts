@@ -1,3 +1,4 @@
+import { Address } from "@intentra/udp"
 import type { ReceiveBatch } from "@intentra/udp"
 import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
@@ -15,6 +16,9 @@ import type { EpochKeys, Session } from "./session.js"
 import { ACTIVE, CLOSED, OPENING } from "./session.js"
 
 const { code } = DropReason
+
+/** Messages of one packet that one token of the session's bucket pays for. */
+const MESSAGES_PER_TOKEN = 16
 
 /** No serial number is newer than another by more than this (RFC 1982). */
 const HALF_OF_SERIALS = 0x80000000
@@ -53,7 +57,13 @@ export class Receiver {
   receive(now: number, batch: ReceiveBatch): void {
     const { arena, count, lengths, offsets } = batch
     for (let i = 0; i < count; i++) {
-      this.receiveOne(now, arena, offsets[i], lengths[i], batch.addresses, i * 24)
+      try {
+        this.receiveOne(now, arena, offsets[i], lengths[i], batch.addresses, i * Address.ADDRESS_BYTES)
+      } catch (error) {
+        // a defect, ours or of a service we were given, costs one datagram
+        this.core.drop(code.Defect)
+        this.core.host.onDefect(error)
+      }
     }
   }
 
@@ -70,7 +80,7 @@ export class Receiver {
     counters.received++
     counters.receivedBytes += length
     if (length < HEADER_BYTES) return core.drop(code.Truncated)
-    if (length > MAX_PACKET_BYTES) return core.drop(code.Oversized)
+    if (length > MAX_PACKET_BYTES || length > core.host.maxDatagramBytes) return core.drop(code.Oversized)
     const first = arena[offset]
     if (first >> 4 !== WIRE_VERSION) return core.drop(code.BadVersion)
     const type = first & 15
@@ -113,7 +123,6 @@ export class Receiver {
       }
       return
     }
-    session.bucket.charge(now)
     keys.replay.mark(seq)
     this.rekey.opened(now, session, (second >> 1) & 3)
     this.addresses = addresses
@@ -125,7 +134,7 @@ export class Receiver {
     if (packet <= session.newestPacket) return
     session.newestPacket = packet
     if (!core.host.addresses.equals(session.addressId, addresses, addressOffset)) {
-      this.roaming.seen(now, session, addresses, addressOffset)
+      this.roaming.seen(now, session, length, addresses, addressOffset)
     }
   }
 
@@ -145,6 +154,8 @@ export class Receiver {
     session.lastReceived = now
     session.unheardSince = Infinity
     const messages = this.validate(type, opened)
+    // a packet of very many tiny messages costs what it costs us
+    session.bucket.charge(now, messages > MESSAGES_PER_TOKEN ? Math.ceil(messages / MESSAGES_PER_TOKEN) : 1)
     // only messages ask for a sign of life; a PING has its PONG, and a PONG needs no answer
     if (messages > 0 && session.unansweredSince === Infinity) session.unansweredSince = now
     if (messages < 0 || acknowledged !== 0) {
@@ -155,7 +166,8 @@ export class Receiver {
     }
     core.counters.accepted[type]++
     if (session.state === OPENING && !this.closes) core.activate(now, session)
-    this.dispatch(now, session, opened)
+    // it may have given way to another of the same identity
+    if (session.state !== CLOSED) this.dispatch(now, session, opened)
   }
 
   private strike(now: number, session: Session): void {

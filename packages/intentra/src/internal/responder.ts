@@ -25,6 +25,7 @@ import {
   PATTERN,
   PINNED_FLAG,
   RESERVED,
+  sealChallenge,
   verifyMac1
 } from "./handshakeMessages.js"
 import type { Endpoint } from "./session.js"
@@ -41,6 +42,10 @@ const MESSAGE_3_MARK = 48
 /** A repeated message 3 is answered so often at most, and no faster than this. */
 const MESSAGE_3_ANSWERS = 8
 const MESSAGE_3_INTERVAL = 50
+
+/** Diffie-Hellmans of reading an echo and writing message 2, and of reading message 3. */
+const DH_OF_ECHO = 3
+const DH_OF_MESSAGE_3 = 1
 
 /** Somebody's handshake, past the cookie and not finished. */
 export class HalfOpen implements Endpoint {
@@ -103,6 +108,7 @@ export class Responder {
       this.challenge,
       CHALLENGE_COOKIE
     )
+    sealChallenge(this.challenge, (arena[offset + FLAGS] & PINNED_FLAG) !== 0 ? this.macPinned : this.macOpen)
     core.counters.accepted[2]++
     core.counters.challenges++
     core.sendToStranger(this.challenge, addresses, addressOffset)
@@ -131,12 +137,11 @@ export class Responder {
       return core.sendBytes(known.message2, known.addressId)
     }
     if ((this.finished.get(key) ?? 0) > now) return core.drop(code.HandshakeRepeated)
-    if (core.handshakesThisTurn >= core.limits.handshakesPerTurn) return core.drop(code.HandshakeBudget)
-    const dhShort = core.handshakesThisTurn * 2 >= core.limits.handshakesPerTurn
+    const dhShort = core.isDhShort(now)
+    if (!core.mayCompute(now, DH_OF_ECHO)) return core.drop(code.HandshakeBudget)
     const slot = admission.admit(now, addresses, addressOffset, dhShort)
     if (slot < 0) return core.drop(slot === REFUSED_SOURCE ? code.HandshakeSourceLimited : code.HandshakeRateLimited)
     if (admission.evicted >= 0) this.evict(admission.evicted)
-    core.handshakesThisTurn++
     core.counters.handshakesInFlight = admission.inFlight
     this.begin(now, arena, offset, end, addresses, addressOffset, slot, key)
   }
@@ -191,6 +196,7 @@ export class Responder {
       return core.drop(code.HandshakeUnexpected)
     }
     if (halfOpen.session !== undefined) return core.drop(code.HandshakeRepeated)
+    if (!core.mayCompute(now, DH_OF_MESSAGE_3)) return core.drop(code.HandshakeBudget)
     const { noise } = halfOpen
     let parameters: TransportParameters.TransportParameters | undefined
     try {
@@ -249,7 +255,7 @@ export class Responder {
       core.drop(code.Unauthorized)
       return core.closeSession(now, session, "AuthFail", "this key is not admitted")
     }
-    const older = core.byIdentity.get(session.id)
+    const older = core.byIdentity.get(session.identityKey)
     if (older !== undefined && core.limits.sameIdentity === "reject") {
       core.drop(code.Unauthorized)
       return core.closeSession(now, session, "Replaced", "this key has an active session already")
@@ -268,11 +274,12 @@ export class Responder {
     session: Session,
     arena: Uint8Array,
     offset: number,
+    length: number,
     addresses: Uint8Array,
     addressOffset: number
   ): boolean {
     const { message3 } = session
-    if (message3 === undefined || session.state !== ACTIVE) return false
+    if (message3 === undefined || length < NOISE_MESSAGE + message3.length || session.state !== ACTIVE) return false
     if (!this.core.host.addresses.equals(session.addressId, addresses, addressOffset)) return false
     for (let i = 0; i < message3.length; i++) if (message3[i] !== arena[offset + NOISE_MESSAGE + i]) return false
     if (session.message3Answers >= MESSAGE_3_ANSWERS || now - session.message3AnsweredAt < MESSAGE_3_INTERVAL) {
@@ -303,7 +310,7 @@ export class Responder {
     this.core.counters.undecided--
     this.core.drop(code.Unauthorized)
     session.destroyKeys()
-    this.core.host.addresses.release(session.addressId)
+    this.core.releaseAddress(session.addressId)
   }
 
   /** Frees the slot, and remembers the echo for a while so that a late repeat begins nothing. */
@@ -324,7 +331,7 @@ export class Responder {
     this.byKey.delete(halfOpen.key)
     this.core.timers.remove(halfOpen)
     this.core.table.delete(halfOpen.connId)
-    this.core.host.addresses.release(halfOpen.addressId)
+    this.core.releaseAddress(halfOpen.addressId)
     halfOpen.noise.destroy()
   }
 

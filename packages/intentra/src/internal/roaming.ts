@@ -1,6 +1,8 @@
 import { Address } from "@intentra/udp"
 import * as Frame from "../Frame.js"
+import { HEADER_BYTES } from "../PacketHeader.js"
 import type { Core } from "./core.js"
+import { TAG_BYTES } from "./core.js"
 import type { Sender } from "./sender.js"
 import type { Session } from "./session.js"
 
@@ -8,11 +10,16 @@ export const TOKEN_BYTES = 8
 /** An unanswered challenge is repeated so often, so long apart; then another address may try. */
 const REPEATS = 3
 const INTERVAL = 300
+/** No more than this goes to an address that has not answered, for each byte that came from it (RFC 9000 section 8). */
+const AMPLIFICATION = 3
+const CHALLENGE_PACKET_BYTES = HEADER_BYTES + Frame.FRAME_HEADER_BYTES + TOKEN_BYTES + TAG_BYTES
 
 /** A move in progress: the new address has been challenged, and the old one too. */
 export class Move {
   repeatAt: number
   repeats = 0
+  /** Bytes that may still go to the new address: three times what came from it. */
+  allowance = 0
   constructor(
     readonly addressId: number,
     readonly token: Uint8Array,
@@ -28,14 +35,20 @@ export class Roaming {
   constructor(private readonly core: Core, private readonly sender: Sender) {}
 
   /** The newest packet of the session came from another address than the validated one. */
-  seen(now: number, session: Session, addresses: Uint8Array, addressOffset: number): void {
-    if (session.move !== undefined) return
+  seen(now: number, session: Session, length: number, addresses: Uint8Array, addressOffset: number): void {
+    if (session.move !== undefined) {
+      if (this.core.host.addresses.equals(session.move.addressId, addresses, addressOffset)) {
+        session.move.allowance += AMPLIFICATION * length
+      }
+      return
+    }
     const { entropy } = this.core.services
     const token = new Uint8Array(TOKEN_BYTES)
     const oldToken = new Uint8Array(TOKEN_BYTES)
     entropy.fill(token)
     entropy.fill(oldToken)
     session.move = new Move(this.core.host.addresses.acquire(addresses, addressOffset), token, oldToken, now)
+    session.move.allowance = AMPLIFICATION * length
     this.core.arm(session, session.move.repeatAt)
     this.challenge(now, session, session.move)
   }
@@ -67,7 +80,7 @@ export class Roaming {
     if (equal(token, move.token) && table.equals(move.addressId, addresses, addressOffset)) {
       const from = new Uint8Array(Address.ADDRESS_BYTES)
       table.copyTo(session.addressId, from, 0)
-      table.release(session.addressId)
+      this.core.releaseAddress(session.addressId)
       session.addressId = move.addressId
       session.move = undefined
       session.resetPath(now)
@@ -81,12 +94,15 @@ export class Roaming {
 
   abandon(session: Session): void {
     if (session.move === undefined) return
-    this.core.host.addresses.release(session.move.addressId)
+    this.core.releaseAddress(session.move.addressId)
     session.move = undefined
   }
 
   private challenge(now: number, session: Session, move: Move): void {
-    this.sender.sendFrame(now, session, Frame.PATH_CHALLENGE, move.token, move.addressId)
+    if (move.allowance >= CHALLENGE_PACKET_BYTES) {
+      move.allowance -= CHALLENGE_PACKET_BYTES
+      this.sender.sendFrame(now, session, Frame.PATH_CHALLENGE, move.token, move.addressId)
+    }
     this.sender.sendFrame(now, session, Frame.PATH_CHALLENGE, move.oldToken)
   }
 }

@@ -7,7 +7,7 @@ import { ACCEPTED, OVERLOAD, PAYLOAD_TOO_LARGE, SESSION_CLOSED } from "../SendRe
 import type { SendResult } from "../SendResult.js"
 import { writeU32 } from "./bytes.js"
 import type { Core } from "./core.js"
-import { PING_INTERVAL, SEAL_LIMIT, SEAL_RESERVE, TAG_BYTES } from "./core.js"
+import { PING_INTERVAL, PING_LOST_AFTER, SEAL_LIMIT, SEAL_RESERVE, TAG_BYTES } from "./core.js"
 import { REKEY_AFTER_PACKETS } from "./rekey.js"
 import type { Session } from "./session.js"
 import { ACTIVE } from "./session.js"
@@ -16,6 +16,8 @@ const NONE = -1
 
 /** The way out: queue, packing into datagrams, control frames, CLOSE. */
 export class Sender {
+  private flushing = false
+
   constructor(private readonly core: Core) {}
 
   /** The longest payload that fits one datagram of this session. */
@@ -54,6 +56,8 @@ export class Sender {
 
   /** Packs and seals all that waits, sessions in turn, and hands the datagrams over. */
   flush(now: number): void {
+    if (this.flushing) return
+    this.flushing = true
     const { core } = this
     const { counters, queue, ready } = core
     for (let i = 0; i < ready.length; i++) {
@@ -69,6 +73,7 @@ export class Sender {
     counters.queued = queue.count
     counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     core.handOver()
+    this.flushing = false
   }
 
   /** Packs and seals all that this session has to say. */
@@ -76,7 +81,10 @@ export class Sender {
     const { core } = this
     const { queue } = core
     const arena = core.host.outbox.arena
-    if (session.queueHead !== NONE && now - session.pingSentAt >= PING_INTERVAL) session.pingDue = true
+    const pingAge = now - session.pingSentAt
+    if (session.queueHead !== NONE && pingAge >= (session.pingOpen ? PING_LOST_AFTER : PING_INTERVAL)) {
+      session.pingDue = true
+    }
     do {
       if (!this.withinBudget(now, session)) return
       const offset = core.reserve(MAX_PACKET_BYTES)
@@ -119,7 +127,7 @@ export class Sender {
       }
       if (at === start) return
       const type = at === controlEnd ? CONTROL : DATA
-      core.seal(now, session, type, intent, priority, offset, at - start)
+      if (!core.seal(now, session, type, intent, priority, offset, at - start)) return
     } while (session.queueHead !== NONE)
   }
 
@@ -170,6 +178,7 @@ export class Sender {
       session.pingDue = false
       session.pingToken = (session.pingToken + 1) >>> 0
       session.pingSentAt = now
+      if (session.unheardSince === Infinity) session.unheardSince = now
       session.pingOpen = true
       at = Frame.writeToken(out, at, Frame.PING, session.pingToken)
     }

@@ -43,7 +43,12 @@ export class EpochKeys {
   }
 }
 
+/** A static key as a key of maps: all of its 32 bytes. */
+export const identityKeyOf = (identity: Uint8Array): string =>
+  Buffer.from(identity.buffer, identity.byteOffset, identity.byteLength).toString("latin1")
+
 export class Session implements Endpoint {
+  readonly identityKey: string
   timerAt = 0
   timerIndex = -1
   /** By epoch, two bits. */
@@ -54,7 +59,7 @@ export class Session implements Endpoint {
   lastSent: number
   /** When the first packet came that nothing was sent after yet; Infinity when none. */
   unansweredSince = Infinity
-  /** When the first packet went out that nothing was received after yet; Infinity when none. */
+  /** When the first PING went out that nothing was received after yet; Infinity when none. */
   unheardSince = Infinity
   /** The handshake of ours that is to replace this session, whose other end is silent. */
   rejoining: Connecting | undefined = undefined
@@ -130,6 +135,7 @@ export class Session implements Endpoint {
     readonly maxDatagram: number,
     now: number
   ) {
+    this.identityKey = identityKeyOf(identity)
     this.lastReceived = now
     this.lastSent = now
   }

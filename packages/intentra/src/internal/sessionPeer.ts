@@ -4,19 +4,26 @@ import type { CloseReason } from "../CloseReason.js"
 import type { Intent } from "../Intent.js"
 import { toCode } from "../Intent.js"
 import { IntentraError } from "../IntentraError.js"
-import type { Peer, PeerStats } from "../Peer.js"
+import type { PeerStats } from "../Peer.js"
 import type { SendOptionsInput } from "../SendOptions.js"
 import { SendOptions } from "../SendOptions.js"
 import * as SendResult from "../SendResult.js"
+import type { RingPeer } from "./deliveryRing.js"
 import type { Hub } from "./hub.js"
 import type { Session } from "./session.js"
 
 /** The user's handle of a session. It stays valid, and says so, when the session has ended. */
-export class SessionPeer implements Peer {
+export class SessionPeer implements RingPeer {
   readonly id: string
   readonly publicKey: Uint8Array
   readonly initiator: boolean
   closeReason: CloseReason | undefined = undefined
+  /** Scopes that hold this peer by `connect`. */
+  holders = 0
+  // its messages in the delivery ring
+  ringOldest = -1
+  ringNewest = -1
+  ringHeld = 0
   private lastAddress: SocketAddress
 
   constructor(private readonly hub: Hub, public session: Session) {
@@ -77,6 +84,11 @@ export class SessionPeer implements Peer {
 
   close = (reason: CloseReason = "LocalClosed"): Effect.Effect<void> =>
     Effect.sync(() => this.hub.close(this.session, reason))
+
+  /** A scope that held this peer has ended. */
+  letGo(): Effect.Effect<void> {
+    return Effect.suspend(() => --this.holders <= 0 ? this.close() : Effect.void)
+  }
 
   private explain(result: SendResult.SendResult, payload: Uint8Array, options: SendOptions): IntentraError {
     switch (result) {

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
+import type { RingPeer } from "../../src/internal/deliveryRing.js"
 import { DeliveryRing } from "../../src/internal/deliveryRing.js"
-import type { Peer } from "../../src/Peer.js"
 
-const peer = { id: "one" } as Peer
+const makePeer = (id = "one") => ({ id, ringOldest: -1, ringNewest: -1, ringHeld: 0 }) as RingPeer
 
 /** A message whose bytes follow from its number, somewhere inside a larger buffer. */
 const message = (number: number, length: number) => {
@@ -22,6 +22,7 @@ describe("DeliveryRing", () => {
     ],
     ([capacity, capacityBytes, steps]) => {
       const ring = new DeliveryRing(capacity, capacityBytes)
+      const peer = makePeer()
       let kept: Array<{ readonly number: number; readonly bytes: Uint8Array }> = []
       const bytesKept = () => kept.reduce((sum, one) => sum + one.bytes.length, 0)
       const drain = () => {
@@ -57,6 +58,7 @@ describe("DeliveryRing", () => {
     [fc.array(fc.integer({ min: 0, max: 1200 }), { minLength: 1, maxLength: 200 }), fc.nat(200)],
     ([lengths, drainAt]) => {
       const ring = new DeliveryRing(1e6, 1e9)
+      const peer = makePeer()
       const taken: Array<Uint8Array> = []
       const take = () => ring.drain().forEach((one) => taken.push(one.payload))
       lengths.forEach((length, number) => {
@@ -79,6 +81,7 @@ describe("DeliveryRing", () => {
 
   it("many more messages than it holds pass through it, and it lets go of what it dropped", () => {
     const ring = new DeliveryRing(100, 1e9)
+    const peer = makePeer()
     let dropped = 0
     for (let i = 0; i < 20_000; i++) dropped += ring.push(peer, Uint8Array.of(i), 0, 1, 0, i)
     assert.strictEqual(dropped, 19_900)
@@ -89,6 +92,7 @@ describe("DeliveryRing", () => {
 
   it("a message larger than all the bytes it may hold goes itself", () => {
     const ring = new DeliveryRing(10, 50)
+    const peer = makePeer()
     ring.push(peer, new Uint8Array(20), 0, 20, 0, 0)
     assert.strictEqual(ring.push(peer, new Uint8Array(51), 0, 51, 0, 1), 2)
     assert.strictEqual(ring.size, 0)
@@ -122,4 +126,22 @@ describe("DeliveryRing", () => {
     ring.wake()
     assert.strictEqual(calls, 2)
   })
+
+  it.prop(
+    "a peer that floods drives out its own messages: who holds no more than its share loses none",
+    [fc.integer({ min: 10, max: 40 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 50, max: 300 })],
+    ([capacity, quiet, flood]) => {
+      const ring = new DeliveryRing(capacity, 1e9)
+      const flooder = makePeer("flooder")
+      const others = Array.from({ length: quiet }, (_, i) => makePeer(`quiet ${i}`))
+      const one = new Uint8Array(1)
+      let dropped = 0
+      for (let i = 0; i < flood; i++) dropped += ring.push(flooder, one, 0, 1, 0, i)
+      for (const other of others) dropped += ring.push(other, one, 0, 1, 0, 0)
+      for (let i = 0; i < flood; i++) dropped += ring.push(flooder, one, 0, 1, 0, flood + i)
+      const left = ring.drain()
+      assert.strictEqual(left.length + dropped, 2 * flood + quiet)
+      for (const other of others) assert.strictEqual(left.filter((item) => item.peer === other).length, 1)
+    }
+  )
 })

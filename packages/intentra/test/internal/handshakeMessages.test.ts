@@ -114,7 +114,7 @@ describe("handshake messages", () => {
 
   it.prop(
     "an echo whose Noise message would reach into mac1 has no end",
-    [fc.integer({ min: 0, max: 65_535 })],
+    [fc.oneof(fc.integer({ min: 1100, max: 1150 }), fc.integer({ min: 0, max: 65_535 }))],
     ([length]) => {
       const datagram = new Uint8Array(1200)
       datagram[56] = length >>> 8

@@ -15,13 +15,13 @@ type Command =
   | { readonly _tag: "remove"; readonly item: number }
   | { readonly _tag: "pop"; readonly now: number }
 
-const ITEMS = 24
+const ITEMS = 48
 const item = fc.nat(ITEMS - 1)
 // few different times, so that ties are common
 const time = fc.oneof(fc.nat(20), fc.double({ min: 0, max: 100, noNaN: true }))
 
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ _tag: fc.constant("set" as const), item, at: time }) },
+  { weight: 8, arbitrary: fc.record({ _tag: fc.constant("set" as const), item, at: time }) },
   { weight: 2, arbitrary: fc.record({ _tag: fc.constant("remove" as const), item }) },
   { weight: 2, arbitrary: fc.record({ _tag: fc.constant("pop" as const), now: time }) }
 )
@@ -29,7 +29,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 describe("TimerHeap", () => {
   it.prop(
     "it behaves as a sorted list does, whatever is set, moved, removed and popped",
-    [fc.array(command, { maxLength: 150 })],
+    [fc.array(command, { maxLength: 200 })],
     ([commands]) => {
       const items = makeItems(ITEMS)
       const heap = new TimerHeap<Item>()
@@ -59,8 +59,34 @@ describe("TimerHeap", () => {
           if (oracle.has(one.id)) assert.strictEqual(one.timerAt, oracle.get(one.id))
         }
       }
+      const left: Array<number> = []
+      for (let one = heap.pop(Infinity); one !== undefined; one = heap.pop(Infinity)) left.push(one.timerAt)
+      assert.deepStrictEqual(left, Array.from(oracle.values()).sort((a, b) => a - b))
     },
     { fastCheck: { numRuns: 200 } }
+  )
+
+  it.prop(
+    "whatever is taken out of the middle, the rest comes in the order of its deadlines",
+    [
+      fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 10, maxLength: 60 }),
+      fc.array(fc.nat(), { minLength: 1, maxLength: 30 })
+    ],
+    ([times, removals]) => {
+      const heap = new TimerHeap<Item>()
+      const items = makeItems(times.length)
+      items.forEach((one, i) => heap.set(one, times[i]))
+      const left = new Set(items)
+      for (const removal of removals) {
+        const one = items[removal % items.length]
+        heap.remove(one)
+        left.delete(one)
+      }
+      const popped: Array<number> = []
+      for (let one = heap.pop(Infinity); one !== undefined; one = heap.pop(Infinity)) popped.push(one.timerAt)
+      assert.deepStrictEqual(popped, Array.from(left, (one) => one.timerAt).sort((x, y) => x - y))
+    },
+    { fastCheck: { numRuns: 300 } }
   )
 
   it.prop(

@@ -4,6 +4,7 @@ import type { HandshakeState } from "@intentra/noise"
 import type { HandshakeShape } from "../../src/Handshake.js"
 import {
   CHALLENGE,
+  CHALLENGE_BYTES,
   CHALLENGE_COOKIE,
   CHALLENGE_NONCE,
   COOKIE_BYTES,
@@ -19,7 +20,8 @@ import {
   KIND,
   MESSAGE_2,
   MESSAGE_3,
-  NOISE_MESSAGE
+  NOISE_MESSAGE,
+  sealChallenge
 } from "../../src/internal/handshakeMessages.js"
 import * as TransportParameters from "../../src/internal/transportParameters.js"
 import type { Datagram, Simulation, Station } from "./simulation.js"
@@ -108,11 +110,19 @@ export class Stranger {
   }
 }
 
-/** A challenge that answers this hello with a cookie that nobody minted. */
-export const forgeChallenge = (hello: Uint8Array, filler: number): Uint8Array => {
-  const out = new Uint8Array(CHALLENGE_COOKIE + COOKIE_BYTES)
+/**
+ * A challenge that answers this hello with a cookie that nobody minted; with `mac` by somebody who knows what mac1 is
+ * keyed with.
+ */
+export const forgeChallenge = (
+  hello: Uint8Array,
+  filler: number,
+  mac?: (data: Uint8Array) => Uint8Array
+): Uint8Array => {
+  const out = new Uint8Array(CHALLENGE_BYTES)
   encodeChallenge(out, u32(hello, INITIATOR_CONN_ID), hello, 0)
   out.fill(filler, CHALLENGE_COOKIE)
+  if (mac !== undefined) sealChallenge(out, mac)
   return out
 }
 
