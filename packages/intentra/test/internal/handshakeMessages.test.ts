@@ -123,19 +123,50 @@ describe("handshake messages", () => {
     }
   )
 
+  const challenge = (connId: number, hello: Uint8Array, cookie: Uint8Array): Uint8Array => {
+    const out = new Uint8Array(Messages.CHALLENGE_BYTES).fill(0xee)
+    Messages.encodeChallenge(out, connId, hello, 0)
+    out.set(cookie, Messages.CHALLENGE_COOKIE)
+    Messages.sealChallenge(out, mac("hub"))
+    return out
+  }
+
   it.prop(
-    "a challenge is 52 bytes and carries the nonce of its hello",
-    [hello, u32, fc.nat(40)],
-    ([given, connId, offset]) => {
-      const batch = new Uint8Array(offset + 1200)
-      batch.set(encodeHello(given), offset)
-      const out = new Uint8Array(Messages.CHALLENGE_BYTES).fill(0xee)
-      Messages.encodeChallenge(out, connId, batch, offset)
-      assert.strictEqual(out.length, 52)
+    "a challenge is 68 bytes: the nonce of its hello, the cookie, and a MAC over all before it",
+    [hello, u32, bytes(16)],
+    ([given, connId, cookie]) => {
+      const out = challenge(connId, encodeHello(given), cookie)
+      assert.strictEqual(out.length, 68)
       expectPlainHeader(out, connId)
       assert.deepStrictEqual(Array.from(out.subarray(16, 20)), [2, 0, 0, 0])
       assert.deepStrictEqual(out.slice(20, 36), Uint8Array.from(given.nonce))
-      assert.isTrue(out.subarray(36).every((byte) => byte === 0))
+      assert.deepStrictEqual(out.slice(36, 52), Uint8Array.from(cookie))
+      assert.deepStrictEqual(out.slice(52), mac("hub")(out.subarray(0, 52)).slice(0, 16))
+    }
+  )
+
+  it.prop(
+    "the nonce of a challenge is taken from where the hello stands in a batch",
+    [hello, fc.nat(40)],
+    ([given, offset]) => {
+      const batch = new Uint8Array(offset + 1200).fill(0x77)
+      batch.set(encodeHello(given), offset)
+      const out = new Uint8Array(Messages.CHALLENGE_BYTES)
+      Messages.encodeChallenge(out, 1, batch, offset)
+      assert.deepStrictEqual(out.slice(20, 36), Uint8Array.from(given.nonce))
+    }
+  )
+
+  it.prop(
+    "a challenge with any bit changed, or under another key, does not verify, wherever it stands in a batch",
+    [hello, u32, bytes(16), fc.nat(68 * 8 - 1), fc.nat(100)],
+    ([given, connId, cookie, bit, offset]) => {
+      const batch = new Uint8Array(offset + 68 + 30).fill(0x77)
+      batch.set(challenge(connId, encodeHello(given), cookie), offset)
+      assert.isTrue(Messages.verifyChallenge(batch, offset, mac("hub")))
+      assert.isFalse(Messages.verifyChallenge(batch, offset, mac("another hub")))
+      batch[offset + (bit >>> 3)] ^= 1 << (bit & 7)
+      assert.isFalse(Messages.verifyChallenge(batch, offset, mac("hub")))
     }
   )
 
