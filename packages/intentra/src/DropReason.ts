@@ -45,10 +45,13 @@ export const all = [
   "SessionLimit",
   "Defect",
   "Stale",
+  "Duplicate",
+  "BeyondWindow",
   "DeliveryOverflow",
   "Expired",
   "Superseded",
   "Overload",
+  "PathShrunk",
   "SessionClosed",
   "SendQueueFull"
 ] as const
@@ -105,10 +108,13 @@ export const describe: { readonly [Reason in DropReason]: string } = {
   SessionLimit: "the session table is full",
   Defect: "a defect of this program, or of a service it was given, threw while the datagram was handled",
   Stale: "a Sequenced message older than the newest delivered",
+  Duplicate: "a Reliable message that had arrived before: its sender repeated it for nothing",
+  BeyondWindow: "a Reliable message exactly at the window's limit: its sender asks whether there is room again",
   DeliveryOverflow: "the consumer of deliveries is too slow",
   Expired: "the message's ttl ran out before it was sent",
   Superseded: "a newer Sequenced message took its place in the queue",
   Overload: "the send queue was full: the oldest of lowest priority made room",
+  PathShrunk: "larger than the path carries since it was queued",
   SessionClosed: "still queued when the session closed",
   SendQueueFull: "the socket's send queue did not take the sealed datagram"
 }

@@ -42,6 +42,22 @@ export const REALTIME = 0x01
  */
 export const SEQUENCED = 0x02
 /**
+ * Body: message number u32, payload.
+ *
+ * @since 0.1.0
+ * @category types
+ */
+export const RELIABLE = 0x03
+/**
+ * Body: next expected Reliable number u32, first number not taken u32, epoch u8 and seq u32 of the newest packet
+ * received, microseconds since it came u32; then ranges of Reliable numbers received beyond, highest first:
+ * start u32, end u32 (exclusive).
+ *
+ * @since 0.1.0
+ * @category types
+ */
+export const ACK = 0x10
+/**
  * Body: token u32. Answered by {@link PONG} with the same token.
  *
  * @since 0.1.0
@@ -49,7 +65,7 @@ export const SEQUENCED = 0x02
  */
 export const PING = 0x20
 /**
- * Body: token u32.
+ * Body: token u32, packets opened in this session u32, messages delivered in it u32 (both modulo 2^32).
  *
  * @since 0.1.0
  * @category types
@@ -105,6 +121,13 @@ export const REALTIME_OVERHEAD = FRAME_HEADER_BYTES
  * @category constants
  */
 export const SEQUENCED_OVERHEAD = FRAME_HEADER_BYTES + 4
+/**
+ * Bytes that a Reliable message adds to its payload.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const RELIABLE_OVERHEAD = FRAME_HEADER_BYTES + 4
 /**
  * @since 0.1.0
  * @category constants

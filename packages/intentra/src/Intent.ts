@@ -1,7 +1,6 @@
 /**
  * What a message asks of the transport. `Realtime`: at once, unordered. `Sequenced`: the latest wins,
- * an older one than the newest delivered is dropped. `Reliable` (in order, exactly once) has its code
- * reserved in the header.
+ * an older one than the newest delivered is dropped. `Reliable`: in order, exactly once while the session lives.
  *
  * @since 0.1.0
  */
@@ -10,7 +9,7 @@
  * @since 0.1.0
  * @category models
  */
-export type Intent = "Realtime" | "Sequenced"
+export type Intent = "Realtime" | "Sequenced" | "Reliable"
 
 /**
  * The header's two-bit codes; 3 does not exist.
@@ -34,10 +33,12 @@ export const SEQUENCED = 2
  * @since 0.1.0
  * @category conversions
  */
-export const toCode = (intent: Intent): number => intent === "Sequenced" ? SEQUENCED : REALTIME
+export const toCode = (intent: Intent): number =>
+  intent === "Realtime" ? REALTIME : intent === "Reliable" ? RELIABLE : SEQUENCED
 
 /**
  * @since 0.1.0
  * @category conversions
  */
-export const fromCode = (code: number): Intent => code === SEQUENCED ? "Sequenced" : "Realtime"
+export const fromCode = (code: number): Intent =>
+  code === RELIABLE ? "Reliable" : code === SEQUENCED ? "Sequenced" : "Realtime"

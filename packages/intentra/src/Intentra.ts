@@ -276,7 +276,7 @@ export const make = (
 
     const pull: Effect.Effect<Chunk.Chunk<Delivery>, Option.Option<IntentraError>> = Effect.suspend(() => {
       if (hub.ring.size > 0) {
-        return Effect.succeed(Chunk.unsafeFromArray(hub.ring.drain()))
+        return Effect.succeed(Chunk.unsafeFromArray(hub.drain()))
       }
       if (hub.ended === "scope") {
         return Effect.fail(Option.none())
@@ -314,6 +314,7 @@ export const make = (
         Effect.suspend(() => {
           if (hub.consumed || hub.handler !== undefined) return Effect.fail(busy)
           hub.handler = handler
+          hub.resume()
           return Effect.void
         }),
         () =>
@@ -361,7 +362,7 @@ export const make = (
           detail: `cannot connect to ${options.host} port ${options.port}: the port must be from 1 to 65535`
         })
       }
-      if (hub.protocol.core.active.size + hub.protocol.initiator.count >= settings.maxSessions) {
+      if (hub.protocol.core.active.size + hub.protocol.core.connecting.size >= settings.maxSessions) {
         return yield* new IntentraError({
           reason: "SessionLimit",
           detail: `this transport has ${settings.maxSessions} sessions already: raise maxSessions`

@@ -34,6 +34,16 @@ export interface PeerStats {
   readonly dropped: number
   /** Messages waiting to be sent to it. */
   readonly queued: number
+  /** Reliable messages that it has not acknowledged. */
+  readonly unacknowledged: number
+  /** Reliable messages sent again. */
+  readonly retransmitted: number
+  /** Share of our packets that never arrived there, as it told us last; `undefined` before it did. */
+  readonly remoteLoss: number | undefined
+  /** Messages that it has delivered, as it told us last. */
+  readonly remoteMessages: number | undefined
+  /** The longest datagram that the path is known to carry. */
+  readonly datagramBytes: number
   /** Milliseconds since the session became active. */
   readonly age: number
   /** Milliseconds since the last authentic packet. */
@@ -59,7 +69,8 @@ export interface Peer {
   readonly maxPayload: (intent?: Intent) => number
   /**
    * Queues a message (the bytes are copied). Fails with `SessionClosed`, `PayloadTooLarge`, `Overload` or
-   * `InvalidOptions`. A message that is accepted may still be lost: that is the nature of Realtime and Sequenced.
+   * `InvalidOptions`. A Realtime or Sequenced message that is accepted may still be lost: that is its nature. Reliable
+   * waits while 256 messages are unacknowledged, and arrives as long as the session lives.
    */
   readonly send: (
     payload: Uint8Array,

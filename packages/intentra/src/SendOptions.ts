@@ -44,8 +44,11 @@ export class SendOptions {
     const intent = options.intent ?? "Realtime"
     const priority = options.priority ?? 0
     const ttl = options.ttl === undefined ? Infinity : Duration.toMillis(options.ttl)
-    if (intent !== "Realtime" && intent !== "Sequenced") {
-      throw invalid(`intent is ${JSON.stringify(intent)}, but must be "Realtime" or "Sequenced"`)
+    if (intent !== "Realtime" && intent !== "Sequenced" && intent !== "Reliable") {
+      throw invalid(`intent is ${JSON.stringify(intent)}, but must be "Realtime", "Sequenced" or "Reliable"`)
+    }
+    if (intent === "Reliable" && options.ttl !== undefined) {
+      throw invalid("ttl has no meaning for Reliable, which is never dropped: leave it out, or choose another intent")
     }
     if (!Number.isInteger(priority) || priority < 0 || priority > 7) {
       throw invalid(`priority is ${priority}, but must be an integer from 0 (lowest) to 7`)

@@ -8,7 +8,7 @@
  * @since 0.1.0
  * @category models
  */
-export type SendResult = 0 | 1 | 2 | 3
+export type SendResult = 0 | 1 | 2 | 3 | 4
 
 /**
  * In the queue, to leave with the next flush.
@@ -38,3 +38,10 @@ export const PAYLOAD_TOO_LARGE = 2
  * @category constants
  */
 export const OVERLOAD = 3
+/**
+ * Reliable only: 256 messages are unacknowledged already. Nothing is dropped; try again later, or use `send`, which waits.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const WOULD_BLOCK = 4

@@ -52,6 +52,8 @@ export class TransportCounters {
   undecided = 0
   /** Gauge: active sessions. */
   sessionsActive = 0
+  /** Gauge: bytes of Reliable messages held back until those before them arrive, or the consumer has room. */
+  reorderBytes = 0
   /** Gauge: messages in the send queue. */
   queued = 0
   /** Gauge: age in ms of the message that has waited longest in the send queue, when last looked at. */

@@ -79,7 +79,7 @@ const series: ReadonlyArray<readonly [Counter | Gauge, (counters: TransportCount
   [strikes, (c) => c.strikes],
   [handshakesInFlight, (c) => c.handshakesInFlight],
   [connectionsActive, (c) => c.sessionsActive],
-  [reorderBytes, () => 0],
+  [reorderBytes, (c) => c.reorderBytes],
   [packetsSent, (c) => c.sent],
   [bytesReceived, (c) => c.receivedBytes],
   [bytesSent, (c) => c.sentBytes],

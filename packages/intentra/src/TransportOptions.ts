@@ -45,8 +45,8 @@ export interface Settings extends Limits {
   readonly deliveryQueueBytes: number
 }
 
-/** The path MTU that every path carries, in bytes of UDP payload (RFC 9000 section 14). */
-const BASE_MTU = 1200
+/** No datagram is longer, whatever the path carries. */
+const MAX_DATAGRAM = 2048
 
 /**
  * Checks options and fills in the defaults.
@@ -78,7 +78,8 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
       keepalive,
       answerWithin: Math.min(10_000, keepalive),
       maxSessions: yield* count("maxSessions", 10_000, 1, 2 ** 24),
-      maxDatagram: BASE_MTU,
+      firstReliable: 0,
+      maxDatagram: MAX_DATAGRAM,
       sendQueue: yield* count("sendQueue", 4_096, 16, 2 ** 20),
       sameIdentity: options.sameIdentity ?? "replace",
       challengesPerTurn: 64,

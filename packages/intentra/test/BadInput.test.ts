@@ -3,6 +3,7 @@ import { FastCheck as fc } from "effect"
 import * as CloseReason from "../src/CloseReason.js"
 import * as DropReason from "../src/DropReason.js"
 import * as Frame from "../src/Frame.js"
+import type { PathMtu } from "../src/internal/pathMtu.js"
 import { ACTIVE, CLOSED } from "../src/internal/session.js"
 import type { Station, StationOptions, World } from "./support/simulation.js"
 import {
@@ -22,6 +23,7 @@ import {
   packet,
   publicKeyOf,
   realtime,
+  reliable,
   seal,
   seeded,
   sequenced,
@@ -312,6 +314,22 @@ const PROVOCATIONS: { readonly [Reason in DropReason.DropReason]: Provocation } 
       return { authentic: true, act: at(world, ALICE, first) }
     }
   },
+  Duplicate: {
+    law: "a Reliable message that comes again in another packet is delivered once",
+    prepare: (world) => {
+      const session = world.alice.sessionWith(world.hub)
+      at(world, ALICE, seal(session, reliable(0, "n 0")))()
+      world.simulation.advance(40)
+      return { authentic: true, act: () => at(world, ALICE, seal(session, reliable(0, "n 0")))() }
+    }
+  },
+  BeyondWindow: {
+    law: "a Reliable message exactly at the window's limit is a question, and not delivered",
+    prepare: (world) => ({
+      authentic: true,
+      act: at(world, ALICE, seal(world.alice.sessionWith(world.hub), reliable(256, "too far")))
+    })
+  },
   DeliveryOverflow: {
     law: "when nobody takes deliveries the oldest go",
     hub: { stream: true, deliveryQueue: 3 },
@@ -360,6 +378,22 @@ const PROVOCATIONS: { readonly [Reason in DropReason.DropReason]: Provocation } 
           for (let i = 0; i < 17; i++) alice.queue(hub, `n ${i}`, { priority: i === 5 ? 0 : 1 })
         })
     })
+  },
+  PathShrunk: {
+    law: "a message that fitted the path when it was queued, and does not when it is sent, is dropped",
+    prepare: ({ alice, hub }) => {
+      const session = alice.sessionWith(hub)
+      return {
+        station: alice,
+        authentic: true,
+        act: () =>
+          alice.hub.turn(() => {
+            session.pathMtu = { current: 1500 } as PathMtu
+            alice.queue(hub, "x".repeat(1300))
+            session.pathMtu = undefined
+          })
+      }
+    }
   },
   SessionClosed: {
     law: "what is still queued when a session closes is counted",

@@ -37,7 +37,14 @@ const allow = Config.option(
 const settings = Config.nested(
   Config.all({
     host: Config.option(Config.string("HOST")),
-    port: Config.option(Config.port("PORT")),
+    port: Config.option(
+      Config.integer("PORT").pipe(
+        Config.validate({
+          message: "must be from 0 (any free port) to 65535",
+          validation: (port) => port >= 0 && port <= 65_535
+        })
+      )
+    ),
     key: key("KEY"),
     keyFile: Config.option(Config.string("KEY_FILE")),
     psk: key("PSK"),

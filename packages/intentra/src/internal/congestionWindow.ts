@@ -1,5 +1,5 @@
 const INITIAL = 32
-const MINIMUM = 4
+const MINIMUM = 8
 
 /**
  * How many messages may be in flight: slow start, then one more for each window acknowledged, half after a loss. Orders

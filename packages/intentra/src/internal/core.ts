@@ -28,7 +28,9 @@ export interface Limits {
   /** A received packet is answered by anything within this time. */
   readonly answerWithin: number
   readonly maxSessions: number
-  /** Datagrams are filled up to this many bytes. */
+  /** The number of the first Reliable message in both directions: 0 but in tests of the wrap-around. */
+  readonly firstReliable: number
+  /** Datagrams grow no longer than this, however much the path carries. */
   readonly maxDatagram: number
   /** Messages in the send queue, all sessions together. */
   readonly sendQueue: number
@@ -82,6 +84,8 @@ export interface Host {
     intent: number,
     now: number
   ) => void
+  /** Whether the consumer of deliveries takes a Reliable message of so many bytes now. */
+  readonly hasRoom: (length: number) => boolean
   readonly onActive: (session: Session) => void
   /** `byPeer`: the peer said so, in an authentic CLOSE. */
   readonly onClosed: (session: Session, reason: CloseReason, byPeer: boolean, text: string) => void
@@ -102,16 +106,18 @@ export const SEAL_RESERVE = 16
 /** Failed opens after which a key is given up (RFC 9001 section 6.6, with a wide margin). */
 export const FAILED_OPEN_LIMIT = 2 ** 36
 export const TAG_BYTES = 16
-/** A PING rides along when the last one is older. */
-export const PING_INTERVAL = 1000
-/** A PING without its PONG is given up after this, and another one may ask. */
-export const PING_LOST_AFTER = 10_000
 
 /** State and mechanisms that the parts of the protocol share, and the way every packet leaves. */
 export class Core {
   readonly queue: SendQueue
   /** Sessions with something to send, in order. */
   readonly ready: Array<Session> = []
+  /** Sessions that hold Reliable messages which the consumer has no room for. */
+  readonly stalled = new Set<Session>()
+  /** Reliable messages that no packet has carried yet. */
+  unsentReliable = 0
+  /** Handshakes of ours in progress, each of which may become a session. */
+  readonly connecting = new Set<Connecting>()
   /** Active sessions. */
   readonly active = new Set<Session>()
   /** The active session of each identity, the newest if several are allowed. */
@@ -236,8 +242,10 @@ export class Core {
     if (keys === undefined || keys.sendSeq >= SEAL_LIMIT) return false
     const arena = this.host.outbox.arena
     const seq = keys.sendSeq++
+    session.packetOrder++
+    const ack = session.incoming === undefined ? this.limits.firstReliable : session.incoming.nextExpected
     const payloadLength = plaintextLength + TAG_BYTES
-    writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq)
+    writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq, ack)
     const length = keys.send.seal(arena, offset, plaintextLength, seq)
     if (length < 0) {
       this.closeSession(now, session, "LimitExceeded", "sealing failed")
@@ -262,12 +270,13 @@ const writeHeader = (
   epoch: number,
   payloadLength: number,
   connId: number,
-  seq: number
+  seq: number,
+  ack: number
 ): void => {
   out[offset] = (WIRE_VERSION << 4) | type
   out[offset + 1] = (intent << 6) | (priority << 3) | (epoch << 1)
   writeU16(out, offset + 2, payloadLength)
   writeU32(out, offset + 4, connId)
   writeU32(out, offset + 8, seq)
-  writeU32(out, offset + 12, 0)
+  writeU32(out, offset + 12, ack)
 }

@@ -6,7 +6,7 @@ const LARGEST_SLAB = 65_536
 const SMALLEST_SLAB = 2_048
 const NONE = -1
 
-/** A peer, with its messages that wait here: oldest first, linked through the ring's cells. */
+/** A peer, with its droppable messages that wait here: oldest first, linked through the ring's cells. */
 export interface RingPeer extends Peer {
   ringOldest: number
   ringNewest: number
@@ -21,6 +21,7 @@ export interface RingPeer extends Peer {
 export class DeliveryRing {
   bytes = 0
   size = 0
+  private droppable = 0
   private readonly items: Array<Delivery | undefined> = []
   private next: Int32Array = new Int32Array(0)
   private previous: Int32Array = new Int32Array(0)
@@ -58,23 +59,30 @@ export class DeliveryRing {
     if (this.newest === NONE) this.oldest = cell
     else this.next[this.newest] = cell
     this.newest = cell
+    this.size++
+    this.bytes += length
+    // whoever delivers Reliable has asked for room first; it is never dropped
+    if (intent === Intent.RELIABLE) return 0
+    this.droppable++
     this.peerNext[cell] = NONE
     if (peer.ringHeld === 0) peer.ringOldest = cell
     else this.peerNext[peer.ringNewest] = cell
     peer.ringNewest = cell
     peer.ringHeld++
     if (this.heaviest === undefined || peer.ringHeld > this.heaviest.ringHeld) this.heaviest = peer
-    this.size++
-    this.bytes += length
     let dropped = 0
-    while (this.size > this.capacity || this.bytes > this.capacityBytes) {
+    while (this.droppable > 0 && (this.size > this.capacity || this.bytes > this.capacityBytes)) {
       this.dropOldestOf(this.heaviest)
       dropped++
-      if (this.size === 0) break
-      if (this.heaviest.ringHeld === 0) this.heaviest = this.items[this.oldest]?.peer as RingPeer
+      if (this.heaviest.ringHeld === 0) this.heaviest = this.oldestHolder() ?? peer
       else if (peer.ringHeld > this.heaviest.ringHeld) this.heaviest = peer
     }
     return dropped
+  }
+
+  /** Whether a Reliable message of so many bytes fits. */
+  hasRoom(length: number): boolean {
+    return this.size < this.capacity && this.bytes + length <= this.capacityBytes
   }
 
   /** All that is here, in order, now the caller's. */
@@ -94,6 +102,7 @@ export class DeliveryRing {
     this.oldest = NONE
     this.newest = NONE
     this.heaviest = undefined
+    this.droppable = 0
     this.size = 0
     this.bytes = 0
     // the chunk owns its slabs, so the next one begins its own, about as large as this one was
@@ -121,6 +130,14 @@ export class DeliveryRing {
     waiter()
   }
 
+  private oldestHolder(): RingPeer | undefined {
+    for (let cell = this.oldest; cell !== NONE; cell = this.next[cell]) {
+      const peer = this.items[cell]?.peer as RingPeer
+      if (peer.ringHeld > 0) return peer
+    }
+    return undefined
+  }
+
   private dropOldestOf(peer: RingPeer): void {
     const cell = peer.ringOldest
     const next = this.next[cell]
@@ -131,6 +148,7 @@ export class DeliveryRing {
     else this.previous[next] = previous
     peer.ringOldest = this.peerNext[cell]
     peer.ringHeld--
+    this.droppable--
     this.size--
     this.bytes -= this.items[cell]?.payload.length ?? 0
     this.release(cell)

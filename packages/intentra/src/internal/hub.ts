@@ -3,7 +3,7 @@ import { Address } from "@intentra/udp"
 import type { EventLoop, ReceiveBatch, UdpSocketShape } from "@intentra/udp"
 import type { AuthorizerShape } from "../Authorizer.js"
 import type { CloseReason } from "../CloseReason.js"
-import type { DeliveryHandler } from "../Delivery.js"
+import type { Delivery, DeliveryHandler } from "../Delivery.js"
 import * as DropReason from "../DropReason.js"
 import * as Intent from "../Intent.js"
 import { IntentraError } from "../IntentraError.js"
@@ -17,7 +17,7 @@ import { DeliveryRing } from "./deliveryRing.js"
 import type { Connecting } from "./initiator.js"
 import { Protocol } from "./protocol.js"
 import { HalfOpen } from "./responder.js"
-import { identityKeyOf } from "./session.js"
+import { ACTIVE, identityKeyOf } from "./session.js"
 import type { Session } from "./session.js"
 import { SessionPeer } from "./sessionPeer.js"
 
@@ -62,6 +62,7 @@ export class Hub implements Host {
   private reportedDeliveries = 0
   private reportedSends = 0
   private readonly waiting = new Set<Connecting>()
+  private readonly blocked = new Set<{ readonly peer: SessionPeer; readonly callback: () => void }>()
 
   constructor(
     readonly socket: UdpSocketShape,
@@ -142,6 +143,7 @@ export class Hub implements Host {
     this.inTurn = false
     this.arm()
     if (this.ring.size > 0) this.ring.wake()
+    if (this.blocked.size > 0) this.unblock()
     const { counters } = this
     counters.turns++
     counters.deliveryBytes = this.ring.bytes
@@ -151,6 +153,22 @@ export class Hub implements Host {
       this.lastFold = end
       this.output.fold()
       this.reportOverload()
+    }
+  }
+
+  /** Calls back once when the peer's Reliable window may have room, or the session has ended. */
+  onRoom(peer: SessionPeer, callback: () => void): () => void {
+    const waiter = { peer, callback }
+    this.blocked.add(waiter)
+    return () => this.blocked.delete(waiter)
+  }
+
+  private unblock(): void {
+    for (const waiter of this.blocked) {
+      const { outgoing, state } = waiter.peer.session
+      if (state === ACTIVE && outgoing !== undefined && !outgoing.hasRoom) continue
+      this.blocked.delete(waiter)
+      waiter.callback()
     }
   }
 
@@ -176,6 +194,22 @@ export class Hub implements Host {
     if (sends > this.reportedSends) {
       this.output.event(TransportEvent.Overloaded({ queue: "SendQueue", dropped: sends - this.reportedSends }))
       this.reportedSends = sends
+    }
+  }
+
+  hasRoom = (length: number): boolean => this.handler !== undefined || this.ring.hasRoom(length)
+
+  /** Takes all deliveries that wait; Reliable messages that were held back come after them. */
+  drain(): Array<Delivery> {
+    const drained = this.ring.drain()
+    this.resume()
+    return drained
+  }
+
+  /** There is room for what was held back. */
+  resume(): void {
+    if (this.protocol.core.stalled.size > 0 && this.ended === undefined) {
+      this.turn(() => this.protocol.resume(this.loop.now()))
     }
   }
 
@@ -329,6 +363,7 @@ export class Hub implements Host {
       : why
     for (const connecting of this.waiting) (connecting.handle as Waiting).onFailed(error)
     this.waiting.clear()
+    this.unblock()
     this.counters.queued = 0
     this.counters.oldestQueuedMs = 0
     this.counters.deliveryBytes = 0

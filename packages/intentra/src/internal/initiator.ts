@@ -78,15 +78,7 @@ const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ==
 
 /** The initiator: hello, echo, message 3, each repeated until something better comes back. */
 export class Initiator {
-  /** Handshakes of ours in progress. */
-  private readonly pending = new Set<Connecting>()
-
   constructor(private readonly core: Core) {}
-
-  /** Handshakes of ours in progress, each of which may become a session. */
-  get count(): number {
-    return this.pending.size
-  }
 
   /** Whether our static key is smaller than another. */
   isSmaller(identity: Uint8Array): boolean {
@@ -95,7 +87,7 @@ export class Initiator {
 
   /** Whether a handshake of ours with this identity is at its last message. */
   isOpening(identityKey: string): boolean {
-    for (const connecting of this.pending) {
+    for (const connecting of this.core.connecting) {
       if (connecting.session?.identityKey === identityKey) return true
     }
     return false
@@ -103,7 +95,7 @@ export class Initiator {
 
   /** A session has become active: the handshakes of ours for the same identity, but rejoining ones, have their peer. */
   resolve(now: number, session: Session): void {
-    for (const connecting of this.pending) {
+    for (const connecting of this.core.connecting) {
       const opening = connecting.session
       const matches = opening === undefined
         ? connecting.yielded && connecting.remoteKey !== undefined && equal(connecting.remoteKey, session.identity)
@@ -135,7 +127,7 @@ export class Initiator {
       now,
       this.core.limits.handshakeTimeout
     )
-    this.pending.add(connecting)
+    this.core.connecting.add(connecting)
     this.core.table.set(connecting)
     this.core.sendBytes(connecting.hello, connecting.addressId)
     this.schedule(now, connecting)
@@ -262,7 +254,7 @@ export class Initiator {
       Math.min(core.limits.maxDatagram, parameters.maxDatagram),
       now
     )
-    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0)
+    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0, 0)
     session.handshakeHash = hash
     keys.send.fill(0)
     keys.receive.fill(0)
@@ -278,7 +270,7 @@ export class Initiator {
 
   /** The session was heard under its new keys: the handshake has done its work. */
   done(connecting: Connecting): void {
-    this.pending.delete(connecting)
+    this.core.connecting.delete(connecting)
     this.core.timers.remove(connecting)
     this.core.releaseAddress(connecting.addressId)
   }
@@ -296,7 +288,7 @@ export class Initiator {
   }
 
   forget(connecting: Connecting): void {
-    this.pending.delete(connecting)
+    this.core.connecting.delete(connecting)
     this.core.timers.remove(connecting)
     if (connecting.session === undefined) this.core.table.delete(connecting.connId)
     connecting.noise.destroy()

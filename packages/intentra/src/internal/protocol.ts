@@ -26,6 +26,7 @@ import { Initiator } from "./initiator.js"
 import type { HandshakeInput } from "./receiver.js"
 import { Receiver } from "./receiver.js"
 import { Rekey } from "./rekey.js"
+import { Reliable } from "./reliable.js"
 import type { HalfOpen } from "./responder.js"
 import { Responder } from "./responder.js"
 import { Roaming } from "./roaming.js"
@@ -57,6 +58,7 @@ export class Protocol implements HandshakeInput {
   readonly responder: Responder
   readonly rekey: Rekey
   readonly roaming: Roaming
+  readonly reliable: Reliable
   private readonly lingering = new Set<Session>()
 
   constructor(limits: Limits, services: Services, host: Host, counters: TransportCounters) {
@@ -66,11 +68,12 @@ export class Protocol implements HandshakeInput {
     this.core.closedByPeer = (now, session, reason, text) => this.closedByPeer(now, session, reason, text)
     this.core.abandon = (now, session) => this.abandon(now, session)
     this.core.activate = (now, session) => this.activate(now, session)
-    this.sender = new Sender(this.core)
+    this.reliable = new Reliable(this.core)
+    this.sender = new Sender(this.core, this.reliable)
     this.core.wantRekey = (now, session) => this.rekey.start(now, session)
     this.rekey = new Rekey(this.core, this.sender)
     this.roaming = new Roaming(this.core, this.sender)
-    this.receiver = new Receiver(this.core, this, this.rekey, this.roaming)
+    this.receiver = new Receiver(this.core, this, this.rekey, this.roaming, this.reliable)
     this.initiator = new Initiator(this.core)
     this.responder = new Responder(this.core)
   }
@@ -129,6 +132,11 @@ export class Protocol implements HandshakeInput {
           break
       }
     }
+  }
+
+  /** The consumer of deliveries has room again. */
+  resume(now: number): void {
+    for (const session of this.core.stalled) this.reliable.drain(now, session)
   }
 
   /** Ends every session with CLOSE, sent as often as it will ever be. */
@@ -270,6 +278,9 @@ export class Protocol implements HandshakeInput {
           unanswered + limits.answerWithin,
           session.rekeying?.deadline ?? Infinity,
           session.move?.repeatAt ?? Infinity,
+          session.pingLostAt,
+          this.reliable.deadline(session),
+          session.pathMtu?.deadline ?? Infinity,
           this.rejoinAt(now, session)
         )
       )
@@ -299,6 +310,9 @@ export class Protocol implements HandshakeInput {
     if (session.initiator && session.rejoining === undefined && now >= session.unheardSince + REJOIN_AFTER) {
       this.rejoin(now, session)
     }
+    this.reliable.timeout(now, session)
+    this.sender.probePath(now, session)
+    this.sender.repeatPing(now, session)
     this.rekey.timeout(now, session)
     this.roaming.timeout(now, session)
     // any of these may have closed it
@@ -362,6 +376,7 @@ export class Protocol implements HandshakeInput {
       this.cancel(now, rejoining)
     }
     this.roaming.abandon(session)
+    this.reliable.end(session)
     const dropped = core.queue.removeAll(session)
     core.counters.drops[code.SessionClosed] += dropped
     const wasActive = session.handle !== undefined

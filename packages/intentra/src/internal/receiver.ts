@@ -9,9 +9,13 @@ import { FRESH, REPLAYED } from "../ReplayWindow.js"
 import { readU16, readU32 } from "./bytes.js"
 import type { Core } from "./core.js"
 import { FAILED_OPEN_LIMIT, TAG_BYTES } from "./core.js"
+import { BASE_MTU } from "./pathMtu.js"
 import type { Rekey } from "./rekey.js"
+import { ACK_FIXED_BYTES } from "./reliable.js"
+import type { Reliable } from "./reliable.js"
 import { TOKEN_BYTES } from "./roaming.js"
 import type { Roaming } from "./roaming.js"
+import { PONG_BYTES, PROBE_TOKENS } from "./sender.js"
 import type { EpochKeys, Session } from "./session.js"
 import { ACTIVE, CLOSED, OPENING } from "./session.js"
 
@@ -51,7 +55,8 @@ export class Receiver {
     private readonly core: Core,
     private readonly handshakes: HandshakeInput,
     private readonly rekey: Rekey,
-    private readonly roaming: Roaming
+    private readonly roaming: Roaming,
+    private readonly reliable: Reliable
   ) {}
 
   receive(now: number, batch: ReceiveBatch): void {
@@ -127,13 +132,16 @@ export class Receiver {
     this.rekey.opened(now, session, (second >> 1) & 3)
     this.addresses = addresses
     this.addressOffset = addressOffset
+    const packet = keys.serial * 2 ** 32 + seq
+    const isNewest = packet > session.newestPacket
+    if (isNewest) {
+      session.newestPacket = packet
+      session.newestPacketAt = now
+    }
     this.accept(now, session, keys, type, length, readU32(arena, offset + 12), opened)
     // accepting it may have closed the session
     if (session.state !== ACTIVE) return
-    const packet = keys.serial * 2 ** 32 + seq
-    if (packet <= session.newestPacket) return
-    session.newestPacket = packet
-    if (!core.host.addresses.equals(session.addressId, addresses, addressOffset)) {
+    if (isNewest && !core.host.addresses.equals(session.addressId, addresses, addressOffset)) {
       this.roaming.seen(now, session, length, addresses, addressOffset)
     }
   }
@@ -158,8 +166,8 @@ export class Receiver {
     session.bucket.charge(now, messages > MESSAGES_PER_TOKEN ? Math.ceil(messages / MESSAGES_PER_TOKEN) : 1)
     // only messages ask for a sign of life; a PING has its PONG, and a PONG needs no answer
     if (messages > 0 && session.unansweredSince === Infinity) session.unansweredSince = now
-    if (messages < 0 || acknowledged !== 0) {
-      // nothing Reliable was ever sent, so a header that acknowledges something is misbehaviour too
+    if (messages < 0 || !this.reliable.isHonest(session, acknowledged)) {
+      // a header that acknowledges what was never sent is misbehaviour too
       core.drop(messages === MALFORMED ? code.MalformedFrame : code.ForbiddenFrame)
       session.dropped++
       return this.strike(now, session)
@@ -168,6 +176,27 @@ export class Receiver {
     if (session.state === OPENING && !this.closes) core.activate(now, session)
     // it may have given way to another of the same identity
     if (session.state !== CLOSED) this.dispatch(now, session, opened)
+  }
+
+  /** Authentic, well-formed, and against the rules: counted as a strike, though the packet's other frames stand. */
+  private forbidden(now: number, session: Session): void {
+    session.dropped++
+    this.strike(now, session)
+  }
+
+  private onPong(now: number, session: Session, token: number, body: number): void {
+    if (token >= PROBE_TOKENS) {
+      session.pathMtu?.probeAcknowledged(now, token)
+      if (session.pathMtu !== undefined) this.core.arm(session, Math.max(now + 1, session.pathMtu.deadline))
+      return
+    }
+    const sentAt = session.answeredPing(token)
+    if (sentAt < 0) return
+    session.rtt.sample(now - sentAt)
+    session.remotePackets = readU32(this.plaintext, body + 4)
+    session.remoteMessages = readU32(this.plaintext, body + 8)
+    session.packetsAtPong = session.packetsAtPing
+    if (session.pingDatagram > BASE_MTU) session.pathMtu?.confirmed()
   }
 
   private strike(now: number, session: Session): void {
@@ -192,12 +221,18 @@ export class Receiver {
           messages++
           break
         case Frame.SEQUENCED:
+        case Frame.RELIABLE:
           if (body < 4) return MALFORMED
           messages++
           break
+        case Frame.ACK:
+          if (body < ACK_FIXED_BYTES || (body - ACK_FIXED_BYTES) % 8 !== 0) return MALFORMED
+          break
         case Frame.PING:
-        case Frame.PONG:
           if (body !== 4) return MALFORMED
+          break
+        case Frame.PONG:
+          if (body !== PONG_BYTES) return MALFORMED
           break
         case Frame.PATH_CHALLENGE:
         case Frame.PATH_RESPONSE:
@@ -234,16 +269,19 @@ export class Receiver {
         case Frame.SEQUENCED:
           this.deliverSequenced(now, session, readU32(bytes, body), body + 4, behind)
           break
+        case Frame.RELIABLE:
+          if (!this.reliable.onMessage(now, session, bytes, body, behind)) this.forbidden(now, session)
+          break
+        case Frame.ACK:
+          if (!this.reliable.onAck(now, session, bytes, body, behind)) this.forbidden(now, session)
+          break
         case Frame.PING:
           session.pongDue = true
           session.pongToken = readU32(bytes, body)
           core.markReady(session)
           break
         case Frame.PONG:
-          if (session.pingOpen && readU32(bytes, body) === session.pingToken) {
-            session.pingOpen = false
-            session.sampleRtt(now - session.pingSentAt)
-          }
+          this.onPong(now, session, readU32(bytes, body), body)
           break
         case Frame.PATH_CHALLENGE:
           this.roaming.onChallenge(now, session, bytes.subarray(body, behind))

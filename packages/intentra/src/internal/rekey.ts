@@ -208,7 +208,8 @@ export class Rekey {
       crypto.makeKey(keys.send),
       crypto.makeKey(keys.receive),
       replayGuard.make(),
-      (session.keys[session.epoch]?.serial ?? 0) + 1
+      (session.keys[session.epoch]?.serial ?? 0) + 1,
+      0
     )
     keys.send.fill(0)
     keys.receive.fill(0)
@@ -220,6 +221,8 @@ export class Rekey {
     rekeying.oldUntil = now + OLD_KEY_FOR
     this.core.arm(session, rekeying.oldUntil)
     session.epoch = epoch
+    const keys = session.keys[epoch]
+    if (keys !== undefined) keys.firstOrder = session.packetOrder
     rekeying.bornAt = now
     rekeying.rekeyAt = now + after(session.initiator, this.jitter())
     this.core.counters.rekeys++

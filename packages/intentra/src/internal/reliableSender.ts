@@ -116,6 +116,11 @@ export class ReliableSender {
     return ((this.nextNumber - this.base) >>> 0) < this.window && !this.destroyed
   }
 
+  /** Messages that have never been sent. */
+  get unsentCount(): number {
+    return (this.nextNumber - this.unsent) >>> 0
+  }
+
   /** Messages sent and neither acknowledged nor found lost. */
   get inFlight(): number {
     return this.flight.count
@@ -294,12 +299,20 @@ export class ReliableSender {
     this.release()
   }
 
-  private isHonest(cumulative: number, ranges: Uint32Array, count: number, limit: number): boolean {
-    const sentEnd = this.probe.outstanding ? this.unsent + 1 : this.unsent
+  /** Whether an honest peer can name this as the next number that it expects. */
+  mayExpect(cumulative: number): boolean {
     const ahead = (cumulative - this.base) | 0
-    if (ahead > ((sentEnd - this.base) | 0) || -ahead > this.passed) return false
+    return ahead <= ((this.sentEnd - this.base) | 0) && -ahead <= this.passed
+  }
+
+  private get sentEnd(): number {
+    return this.probe.outstanding ? this.unsent + 1 : this.unsent
+  }
+
+  private isHonest(cumulative: number, ranges: Uint32Array, count: number, limit: number): boolean {
+    if (!this.mayExpect(cumulative)) return false
     if (((limit - cumulative) | 0) < 0 || !(count >= 0 && count * 2 <= ranges.length)) return false
-    let ceiling = ((sentEnd - cumulative) >>> 0) + 1
+    let ceiling = ((this.sentEnd - cumulative) >>> 0) + 1
     for (let i = 0; i < count; i++) {
       const start = (ranges[2 * i] - cumulative) >>> 0
       const end = (ranges[2 * i + 1] - cumulative) >>> 0

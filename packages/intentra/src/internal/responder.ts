@@ -230,7 +230,7 @@ export class Responder {
       Math.min(core.limits.maxDatagram, parameters.maxDatagram),
       now
     )
-    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0)
+    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0, 0)
     session.handshakeHash = hash
     keys.send.fill(0)
     keys.receive.fill(0)
@@ -260,7 +260,8 @@ export class Responder {
       core.drop(code.Unauthorized)
       return core.closeSession(now, session, "Replaced", "this key has an active session already")
     }
-    if (core.active.size >= core.limits.maxSessions && (older === undefined || core.limits.sameIdentity === "allow")) {
+    const taken = core.active.size + core.connecting.size
+    if (taken >= core.limits.maxSessions && (older === undefined || core.limits.sameIdentity === "allow")) {
       core.drop(code.SessionLimit)
       return core.closeSession(now, session, "LimitExceeded", "no room for another session")
     }

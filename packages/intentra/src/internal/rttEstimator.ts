@@ -3,6 +3,9 @@ export const MIN_RTO = 200
 export const MAX_RTO = 10_000
 export const INITIAL_RTO = 1_000
 
+/** Backing off goes no further than this: what is late is worth less than what it costs to ask again. */
+export const MAX_BACKOFF = 2_000
+
 /** G of RFC 6298: the clock is read once a turn. */
 const GRANULARITY = 1
 
@@ -38,9 +41,9 @@ export class RttEstimator {
     this.rto = rto < MIN_RTO ? MIN_RTO : rto > MAX_RTO ? MAX_RTO : rto
   }
 
-  /** Doubles the timeout; the next sample computes it anew. */
+  /** Doubles the timeout, within bounds; the next sample computes it anew. */
   backoff(): void {
-    this.rto = Math.min(MAX_RTO, 2 * this.rto)
+    this.rto = Math.max(this.rto, Math.min(MAX_BACKOFF, 2 * this.rto))
   }
 
   /** Forgets all: the path is another one. */

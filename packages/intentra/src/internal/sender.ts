@@ -2,26 +2,36 @@ import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
 import * as Frame from "../Frame.js"
 import * as Intent from "../Intent.js"
-import { CONTROL, DATA, HEADER_BYTES, MAX_PACKET_BYTES } from "../PacketHeader.js"
-import { ACCEPTED, OVERLOAD, PAYLOAD_TOO_LARGE, SESSION_CLOSED } from "../SendResult.js"
+import { ACK, CONTROL, DATA, HEADER_BYTES, MAX_PACKET_BYTES } from "../PacketHeader.js"
+import { ACCEPTED, OVERLOAD, PAYLOAD_TOO_LARGE, SESSION_CLOSED, WOULD_BLOCK } from "../SendResult.js"
 import type { SendResult } from "../SendResult.js"
 import { writeU32 } from "./bytes.js"
 import type { Core } from "./core.js"
-import { PING_INTERVAL, PING_LOST_AFTER, SEAL_LIMIT, SEAL_RESERVE, TAG_BYTES } from "./core.js"
+import { SEAL_LIMIT, SEAL_RESERVE, TAG_BYTES } from "./core.js"
+import { BASE_MTU, PathMtu } from "./pathMtu.js"
 import { REKEY_AFTER_PACKETS } from "./rekey.js"
+import { MAX_RELIABLE_PAYLOAD } from "./reliable.js"
+import type { Reliable } from "./reliable.js"
+import type { ReliableSender } from "./reliableSender.js"
+import { ACTIVE, PING_INTERVAL } from "./session.js"
 import type { Session } from "./session.js"
-import { ACTIVE } from "./session.js"
 
 const NONE = -1
+/** Tokens from here on are those of path MTU probes. */
+export const PROBE_TOKENS = 2 ** 31
+export const PONG_BYTES = 12
 
 /** The way out: queue, packing into datagrams, control frames, CLOSE. */
 export class Sender {
   private flushing = false
+  private lastIntent = Intent.REALTIME
+  private lastPriority = 0
 
-  constructor(private readonly core: Core) {}
+  constructor(private readonly core: Core, private readonly reliable: Reliable) {}
 
   /** The longest payload that fits one datagram of this session. */
   maxPayload(session: Session, intent: number): number {
+    if (intent === Intent.RELIABLE) return MAX_RELIABLE_PAYLOAD
     return session.maxDatagram - HEADER_BYTES - TAG_BYTES -
       (intent === Intent.SEQUENCED ? Frame.SEQUENCED_OVERHEAD : Frame.REALTIME_OVERHEAD)
   }
@@ -38,6 +48,12 @@ export class Sender {
     if (session.state !== ACTIVE) return SESSION_CLOSED
     if (payload.length > this.maxPayload(session, intent)) return PAYLOAD_TOO_LARGE
     const { counters, queue } = core
+    if (intent === Intent.RELIABLE) {
+      if (!this.reliable.push(now, session, payload, priority)) return WOULD_BLOCK
+      counters.messagesQueued++
+      core.markReady(session)
+      return ACCEPTED
+    }
     if (intent === Intent.SEQUENCED && session.queuedSequenced !== NONE) {
       queue.remove(session.queuedSequenced)
       counters.drops[DropReason.code.Superseded]++
@@ -70,7 +86,7 @@ export class Sender {
     counters.drops[DropReason.code.Overload] += queue.overloaded
     queue.expired = 0
     queue.overloaded = 0
-    counters.queued = queue.count
+    counters.queued = queue.count + core.unsentReliable
     counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     core.handOver()
     this.flushing = false
@@ -78,57 +94,159 @@ export class Sender {
 
   /** Packs and seals all that this session has to say. */
   flushSession(now: number, session: Session): void {
-    const { core } = this
+    const { core, reliable } = this
     const { queue } = core
     const arena = core.host.outbox.arena
-    const pingAge = now - session.pingSentAt
-    if (session.queueHead !== NONE && pingAge >= (session.pingOpen ? PING_LOST_AFTER : PING_INTERVAL)) {
-      session.pingDue = true
-    }
-    do {
+    this.considerPing(now, session)
+    for (;;) {
       if (!this.withinBudget(now, session)) return
       const offset = core.reserve(MAX_PACKET_BYTES)
       if (offset < 0) return
+      const { outgoing } = session
       const start = offset + HEADER_BYTES
-      const end = offset + session.maxDatagram - TAG_BYTES
+      // what was lost goes again in a datagram that any path carries
+      const size = outgoing !== undefined && outgoing.lost > 0
+        ? Math.min(BASE_MTU, session.maxDatagram)
+        : session.maxDatagram
+      const end = offset + size - TAG_BYTES
       let at = this.writeControl(now, session, arena, start)
+      const waiting = session.queueHead !== NONE || (outgoing !== undefined && outgoing.next() >= 0)
+      const beforeAck = at
+      if (waiting || at > start || reliable.isUrgent(session)) at = reliable.writeAck(now, session, arena, at)
       const controlEnd = at
       let intent = Intent.REALTIME
       let priority = 0
-      let cell = session.queueHead
-      while (cell !== NONE) {
-        const next = queue.nextOf(cell)
-        if (queue.isExpired(cell, now)) {
-          core.counters.drops[DropReason.code.Expired]++
+      for (;;) {
+        const slot = outgoing === undefined ? NONE : outgoing.next()
+        const cell = this.nextQueued(now, session)
+        if (slot < 0 && cell === NONE) break
+        const takeReliable = slot >= 0 && outgoing !== undefined &&
+          (cell === NONE || outgoing.priorityOf(slot) >= queue.priorityOf(cell))
+        const next = takeReliable
+          ? this.writeReliable(now, session, outgoing, slot, arena, at, end)
+          : this.writeQueued(session, cell, arena, at, end)
+        if (next < 0) {
+          // a message that not even an empty datagram of this path takes
+          if (at > start || takeReliable) break
+          core.counters.drops[DropReason.code.PathShrunk]++
           queue.remove(cell)
-          cell = next
           continue
         }
-        const length = queue.lengthOf(cell)
-        const sequenced = queue.intentOf(cell) === Intent.SEQUENCED
-        const body = sequenced ? length + 4 : length
-        if (at + Frame.FRAME_HEADER_BYTES + body > end) break
         if (at === controlEnd) {
-          intent = queue.intentOf(cell)
-          priority = queue.priorityOf(cell)
+          intent = takeReliable ? Intent.RELIABLE : this.lastIntent
+          priority = this.lastPriority
         }
-        at = Frame.begin(arena, at, sequenced ? Frame.SEQUENCED : Frame.REALTIME, body)
-        if (sequenced) {
-          writeU32(arena, at, session.nextSequenced)
-          session.nextSequenced = (session.nextSequenced + 1) >>> 0
-          at += 4
-        }
-        queue.copyPayload(cell, arena, at)
-        at += length
-        core.counters.messagesSent++
-        session.messagesSent++
-        queue.remove(cell)
-        cell = next
+        at = next
       }
-      if (at === start) return
-      const type = at === controlEnd ? CONTROL : DATA
+      if (at === start) break
+      const type = at > controlEnd ? DATA : controlEnd > beforeAck ? ACK : CONTROL
+      if (session.pingOpen && session.pingSentAt === now) session.pingDatagram = at - offset + TAG_BYTES
       if (!core.seal(now, session, type, intent, priority, offset, at - start)) return
-    } while (session.queueHead !== NONE)
+      if (session.queueHead === NONE && (outgoing === undefined || outgoing.next() < 0)) break
+      // there was more than one datagram took: a larger one would help
+      this.wantLarger(now, session)
+    }
+    if (session.outgoing !== undefined) core.arm(session, session.outgoing.deadline)
+  }
+
+  /** The first message of the session's queue that has not expired. */
+  private nextQueued(now: number, session: Session): number {
+    const { counters, queue } = this.core
+    let cell = session.queueHead
+    while (cell !== NONE && queue.isExpired(cell, now)) {
+      counters.drops[DropReason.code.Expired]++
+      queue.remove(cell)
+      cell = session.queueHead
+    }
+    return cell
+  }
+
+  /** Writes a queued message and takes it out of the queue; -1, and nothing done, when it does not fit. */
+  private writeQueued(session: Session, cell: number, out: Uint8Array, offset: number, end: number): number {
+    const { counters, queue } = this.core
+    const length = queue.lengthOf(cell)
+    const sequenced = queue.intentOf(cell) === Intent.SEQUENCED
+    const body = sequenced ? length + 4 : length
+    if (offset + Frame.FRAME_HEADER_BYTES + body > end) return -1
+    let at = Frame.begin(out, offset, sequenced ? Frame.SEQUENCED : Frame.REALTIME, body)
+    if (sequenced) {
+      writeU32(out, at, session.nextSequenced)
+      session.nextSequenced = (session.nextSequenced + 1) >>> 0
+      at += 4
+    }
+    queue.copyPayload(cell, out, at)
+    this.lastIntent = queue.intentOf(cell)
+    this.lastPriority = queue.priorityOf(cell)
+    queue.remove(cell)
+    counters.messagesSent++
+    session.messagesSent++
+    return at + length
+  }
+
+  /** Writes a Reliable message, new or repeated; -1, and nothing done, when it does not fit. */
+  private writeReliable(
+    now: number,
+    session: Session,
+    outgoing: ReliableSender,
+    slot: number,
+    out: Uint8Array,
+    offset: number,
+    end: number
+  ): number {
+    const { core } = this
+    const length = outgoing.lengthOf(slot)
+    if (offset + Frame.RELIABLE_OVERHEAD + length > end) return -1
+    const at = Frame.begin(out, offset, Frame.RELIABLE, length + 4)
+    writeU32(out, at, outgoing.numberOf(slot))
+    outgoing.copyPayload(slot, out, at + 4)
+    this.lastPriority = outgoing.priorityOf(slot)
+    const unsent = outgoing.unsentCount
+    outgoing.sent(now, slot, session.packetOrder)
+    if (outgoing.unsentCount < unsent) {
+      core.unsentReliable--
+      core.counters.messagesSent++
+      session.messagesSent++
+    }
+    return at + 4 + length
+  }
+
+  /** A PING rides along now and then, so that both ends know the path. */
+  private considerPing(now: number, session: Session): void {
+    if (session.queueHead === NONE && session.outgoing === undefined) return
+    if (!session.pingOpen && now - session.pingSentAt >= PING_INTERVAL) session.pingDue = true
+  }
+
+  private wantLarger(now: number, session: Session): void {
+    if (session.pathMtu !== undefined || session.datagramCeiling <= BASE_MTU) return
+    session.pathMtu = new PathMtu({ ceiling: session.datagramCeiling, rtt: session.rtt, now })
+    this.core.arm(session, now + 1)
+  }
+
+  /** No answer to a PING: another one asks, as long as the session lives. */
+  repeatPing(now: number, session: Session): void {
+    if (now < session.pingLostAt) return
+    if (session.pingDatagram > BASE_MTU) session.pathMtu?.lostLarge(now)
+    this.sendControl(now, session)
+  }
+
+  /** Sends a padded PING when the search for the path MTU wants one. */
+  probePath(now: number, session: Session): void {
+    const { pathMtu } = session
+    const size = pathMtu === undefined ? 0 : pathMtu.probeDue(now)
+    if (pathMtu === undefined || size === 0 || !this.withinBudget(now, session)) return
+    const { core } = this
+    const offset = core.reserve(MAX_PACKET_BYTES)
+    if (offset < 0) return
+    const arena = core.host.outbox.arena
+    session.probeToken = (session.probeToken + 1) % PROBE_TOKENS
+    let at = Frame.writeToken(arena, offset + HEADER_BYTES, Frame.PING, PROBE_TOKENS + session.probeToken)
+    const end = offset + size - TAG_BYTES
+    const padding = end - at - Frame.FRAME_HEADER_BYTES
+    at = Frame.begin(arena, at, Frame.PADDING, padding)
+    arena.fill(0, at, end)
+    pathMtu.probeSent(now, PROBE_TOKENS + session.probeToken)
+    core.seal(now, session, CONTROL, 0, 0, offset, end - offset - HEADER_BYTES)
+    core.host.wake()
   }
 
   /** Sends a packet of control frames only: keepalive, first word of a session. */
@@ -172,15 +290,16 @@ export class Sender {
     let at = offset
     if (session.pongDue) {
       session.pongDue = false
-      at = Frame.writeToken(out, at, Frame.PONG, session.pongToken)
+      at = Frame.begin(out, at, Frame.PONG, PONG_BYTES)
+      writeU32(out, at, session.pongToken)
+      writeU32(out, at + 4, session.packetsReceived)
+      writeU32(out, at + 8, session.messagesReceived)
+      at += PONG_BYTES
     }
     if (session.pingDue) {
       session.pingDue = false
-      session.pingToken = (session.pingToken + 1) >>> 0
-      session.pingSentAt = now
-      if (session.unheardSince === Infinity) session.unheardSince = now
-      session.pingOpen = true
-      at = Frame.writeToken(out, at, Frame.PING, session.pingToken)
+      at = Frame.writeToken(out, at, Frame.PING, session.ping(now))
+      this.core.arm(session, session.pingLostAt)
     }
     if (session.greaseDue) {
       session.greaseDue = false

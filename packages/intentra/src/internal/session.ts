@@ -3,8 +3,13 @@ import type { ReplayWindow } from "../ReplayWindow.js"
 import type { StrikeCounter } from "../StrikeCounter.js"
 import type { TokenBucket } from "../TokenBucket.js"
 import type { Connecting } from "./initiator.js"
+import { BASE_MTU } from "./pathMtu.js"
+import type { PathMtu } from "./pathMtu.js"
 import type { Rekeying } from "./rekey.js"
+import type { ReliableReceiver } from "./reliableReceiver.js"
+import type { ReliableSender } from "./reliableSender.js"
 import type { Move } from "./roaming.js"
+import { RttEstimator } from "./rttEstimator.js"
 import type { Timed } from "./timerHeap.js"
 
 /** Our handshake, no keys yet. */
@@ -34,7 +39,9 @@ export class EpochKeys {
     readonly receive: PacketKey,
     readonly replay: ReplayWindow,
     /** How many rekeys came before. */
-    readonly serial: number
+    readonly serial: number,
+    /** The session's packet order of seq 0. */
+    public firstOrder: number
   ) {}
 
   destroy(): void {
@@ -42,6 +49,14 @@ export class EpochKeys {
     this.receive.destroy()
   }
 }
+
+/** A PING rides with messages when the last one is older. */
+export const PING_INTERVAL = 1000
+/** An unanswered PING is followed by another one after this at the latest. */
+const MAX_PING_WAIT = 3000
+/** PINGs whose answers still count: a power of two. */
+const PINGS = 8
+const TOKEN_MASK = 0x7fffffff
 
 /** A static key as a key of maps: all of its 32 bytes. */
 export const identityKeyOf = (identity: Uint8Array): string =>
@@ -71,6 +86,23 @@ export class Session implements Endpoint {
   queuedSequenced = -1
   ready = false
 
+  // Reliable, both halves; allocated when they are first used
+  outgoing: ReliableSender | undefined = undefined
+  incoming: ReliableReceiver | undefined = undefined
+  /** When an ACK must go out; Infinity when none is owed. */
+  ackAt = Infinity
+  ackNow = false
+  ackDebt = 0
+  /** Packets sealed so far, under all keys. */
+  packetOrder = 0
+  newestPacketAt = 0
+
+  /** Looks for a larger path MTU once a datagram has been full. */
+  pathMtu: PathMtu | undefined = undefined
+  probeToken = 0
+  /** Size of the datagram that carries the open PING. */
+  pingDatagram = 0
+
   // Sequenced numbers
   nextSequenced = 0
   newestSequenced = -1
@@ -81,6 +113,7 @@ export class Session implements Endpoint {
   pongDue = false
   pongToken = 0
   pingToken = 0
+  private readonly pingTimes = new Float64Array(PINGS).fill(-1)
   pingSentAt = -1
   pingOpen = false
 
@@ -111,8 +144,12 @@ export class Session implements Endpoint {
   messagesReceived = 0
   dropped = 0
   /** RFC 6298, milliseconds; negative before the first sample. */
-  smoothedRtt = -1
-  rttVariation = 0
+  readonly rtt = new RttEstimator()
+  /** What the peer's newest PONG says: packets opened and messages delivered there, of how many packets sent till its PING. */
+  remotePackets = -1
+  remoteMessages = -1
+  packetsAtPing = 0
+  packetsAtPong = 0
 
   /** The handshake that waits for this session's first authentic packet (initiator only). */
   connecting: Connecting | undefined = undefined
@@ -131,8 +168,8 @@ export class Session implements Endpoint {
     readonly bucket: TokenBucket,
     readonly forgeries: TokenBucket,
     readonly strikes: StrikeCounter,
-    /** The longest datagram to send: the smaller of the path's and the peer's limit. */
-    readonly maxDatagram: number,
+    /** The longest datagram that both ends take. */
+    readonly datagramCeiling: number,
     now: number
   ) {
     this.identityKey = identityKeyOf(identity)
@@ -140,22 +177,45 @@ export class Session implements Endpoint {
     this.lastSent = now
   }
 
-  /** Exponential averages of RFC 6298 section 2. */
-  sampleRtt(rtt: number): void {
-    if (this.smoothedRtt < 0) {
-      this.smoothedRtt = rtt
-      this.rttVariation = rtt / 2
-    } else {
-      this.rttVariation = 0.75 * this.rttVariation + 0.25 * Math.abs(this.smoothedRtt - rtt)
-      this.smoothedRtt = 0.875 * this.smoothedRtt + 0.125 * rtt
-    }
+  /** The longest datagram to send now. */
+  get maxDatagram(): number {
+    return this.pathMtu === undefined ? BASE_MTU : this.pathMtu.current
+  }
+
+  /** Opens a PING and returns its token. */
+  ping(now: number): number {
+    this.pingToken = (this.pingToken + 1) & TOKEN_MASK
+    this.pingTimes[this.pingToken & (PINGS - 1)] = now
+    this.pingSentAt = now
+    this.pingOpen = true
+    this.packetsAtPing = this.packetsSent
+    if (this.unheardSince === Infinity) this.unheardSince = now
+    return this.pingToken
+  }
+
+  /** When the PING of this token was sent, -1 when it is none of the latest or was answered before. */
+  answeredPing(token: number): number {
+    if (((this.pingToken - token) & TOKEN_MASK) >= PINGS) return -1
+    const sentAt = this.pingTimes[token & (PINGS - 1)]
+    this.pingTimes[token & (PINGS - 1)] = -1
+    if (sentAt >= 0) this.pingOpen = false
+    return sentAt
+  }
+
+  /** When an unanswered PING is given up, and another one should ask; Infinity when all are answered. */
+  get pingLostAt(): number {
+    return this.pingOpen
+      ? this.pingSentAt + Math.max(PING_INTERVAL, Math.min(MAX_PING_WAIT, 2 * this.rtt.rto))
+      : Infinity
   }
 
   /** What was measured on one path says nothing of another. */
-  resetPath(_now: number): void {
-    this.smoothedRtt = -1
-    this.rttVariation = 0
+  resetPath(now: number): void {
+    this.rtt.reset()
+    this.outgoing?.resetPath(now)
+    this.pathMtu?.reset(now)
     this.pingOpen = false
+    this.pingTimes.fill(-1)
   }
 
   destroyKeys(): void {

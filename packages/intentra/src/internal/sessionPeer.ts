@@ -1,5 +1,6 @@
 import type { SocketAddress } from "@intentra/udp"
 import * as Effect from "effect/Effect"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import type { CloseReason } from "../CloseReason.js"
 import type { Intent } from "../Intent.js"
 import { toCode } from "../Intent.js"
@@ -53,6 +54,15 @@ export class SessionPeer implements RingPeer {
         return error instanceof IntentraError ? Effect.fail(error) : Effect.die(error)
       }
       const result = this.unsafeSend(payload, checked)
+      if (result === SendResult.WOULD_BLOCK) {
+        return Effect.zipRight(
+          Effect.async<void>((resume) => {
+            const forget = this.hub.onRoom(this, () => resume(Effect.void))
+            return Effect.sync(forget)
+          }),
+          this.send(payload, checked)
+        )
+      }
       return result === SendResult.ACCEPTED ? Effect.void : Effect.fail(this.explain(result, payload, checked))
     })
 
@@ -66,8 +76,8 @@ export class SessionPeer implements RingPeer {
     const keys = session.keys[session.epoch]
     const expected = keys === undefined ? 0 : keys.replay.highest + 1
     return {
-      rtt: session.smoothedRtt < 0 ? undefined : session.smoothedRtt,
-      jitter: session.rttVariation,
+      rtt: session.rtt.smoothed < 0 ? undefined : session.rtt.smoothed,
+      jitter: session.rtt.variation,
       loss: keys === undefined || expected === 0 ? 0 : Math.max(0, 1 - keys.received / expected),
       packetsSent: session.packetsSent,
       packetsReceived: session.packetsReceived,
@@ -76,7 +86,14 @@ export class SessionPeer implements RingPeer {
       messagesSent: session.messagesSent,
       messagesReceived: session.messagesReceived,
       dropped: session.dropped,
-      queued: session.queued,
+      queued: session.queued + (session.outgoing?.unsentCount ?? 0),
+      unacknowledged: session.outgoing?.held ?? 0,
+      retransmitted: session.outgoing?.retransmitted ?? 0,
+      remoteLoss: session.remotePackets < 0 || session.packetsAtPong === 0
+        ? undefined
+        : Math.max(0, 1 - session.remotePackets / session.packetsAtPong),
+      remoteMessages: session.remoteMessages < 0 ? undefined : session.remoteMessages,
+      datagramBytes: session.maxDatagram,
       age: now - session.activeSince,
       silence: now - session.lastReceived
     }
@@ -88,6 +105,25 @@ export class SessionPeer implements RingPeer {
   /** A scope that held this peer has ended. */
   letGo(): Effect.Effect<void> {
     return Effect.suspend(() => --this.holders <= 0 ? this.close() : Effect.void)
+  }
+
+  /** What a log shows of a peer: neither the transport behind it nor its keys. */
+  toJSON(): unknown {
+    return {
+      _id: "intentra/Peer",
+      id: this.id,
+      publicKey: Buffer.from(this.publicKey).toString("base64"),
+      address: this.address,
+      ...(this.closeReason === undefined ? {} : { closeReason: this.closeReason })
+    }
+  }
+
+  toString(): string {
+    return `Peer(${this.id} at ${this.address.host}:${this.address.port})`
+  }
+
+  [NodeInspectSymbol](): unknown {
+    return this.toJSON()
   }
 
   private explain(result: SendResult.SendResult, payload: Uint8Array, options: SendOptions): IntentraError {

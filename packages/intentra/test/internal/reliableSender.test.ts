@@ -191,11 +191,11 @@ describe("ReliableSender", () => {
       sender.timeout(now - 0.001)
       assert.strictEqual(sender.lost, 0)
       sender.timeout(now)
-      // the congestion window has collapsed to 4 with 9 in flight, the repair goes out all the same
-      assert.strictEqual(sender.cwnd, 4)
+      // the congestion window has collapsed to 8 with 9 in flight, the repair goes out all the same
+      assert.strictEqual(sender.cwnd, 8)
       assert.deepStrictEqual(flush(now), [0])
     }
-    assert.deepStrictEqual(times, [1000, 3000, 7000, 15_000, 25_000, 35_000])
+    assert.deepStrictEqual(times, [1000, 3000, 5000, 7000, 9000, 11_000])
     assert.strictEqual(sender.timeouts, 6)
   })
 
@@ -206,11 +206,11 @@ describe("ReliableSender", () => {
     sender.timeout(1000)
     assert.deepStrictEqual(flush(1000), [0])
     ack(1050, 1, [], 10)
-    assert.deepStrictEqual(flush(1050), [1, 2, 3, 4, 5])
-    assert.strictEqual(sender.lost, 4)
+    assert.deepStrictEqual(flush(1050), [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    assert.strictEqual(sender.lost, 0)
   })
 
-  it("the congestion window halves once for each loss event, and not below 4", () => {
+  it("the congestion window halves once for each loss event, and not below 8", () => {
     const { ack, flush, push, sender } = setup({ rtt: 50 })
     push(200)
     flush(0)
@@ -229,7 +229,7 @@ describe("ReliableSender", () => {
       newest += flush(200 + 100 * i).length
       ack(299 + 100 * i, 1, [[31, 32], [10, 11], [5, 6]], newest)
     }
-    assert.strictEqual(sender.cwnd, 4)
+    assert.strictEqual(sender.cwnd, 8)
   })
 
   it("the congestion window grows by one a message in slow start, then by one a window, up to the window", () => {
@@ -429,7 +429,7 @@ describe("ReliableSender", () => {
         sender.onAck(++now, cumulative, Uint32Array.from(ranges), count, newest, limit)
         sender.timeout(now)
         assert.isTrue(sender.held <= 256 && sender.inFlight + sender.lost <= sender.held && sender.inFlight >= 0)
-        assert.isTrue(sender.cwnd >= 4 && sender.cwnd <= 256)
+        assert.isTrue(sender.cwnd >= 8 && sender.cwnd <= 256)
         assert.isTrue(sender.deadline > now || sender.next() >= 0)
       }
     }

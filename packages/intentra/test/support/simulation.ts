@@ -355,8 +355,7 @@ export const sessionState = (station: Station, session: Session) => {
     packetsSent: session.packetsSent,
     newestSequenced: session.newestSequenced,
     highest: keys?.replay.highest,
-    address: station.hub.addresses.address(session.addressId),
-    timerAt: session.timerAt
+    address: station.hub.addresses.address(session.addressId)
   }
 }
 
@@ -479,6 +478,13 @@ export const seal = (session: Session, plaintext: Uint8Array, options: SealOptio
 }
 
 export const realtime = (text: string): Uint8Array => Frame.encodeAll([{ type: Frame.REALTIME, body: bytesOf(text) }])
+
+export const reliable = (number: number, text: string): Uint8Array => {
+  const body = new Uint8Array(4 + text.length)
+  new DataView(body.buffer).setUint32(0, number)
+  body.set(bytesOf(text), 4)
+  return Frame.encodeAll([{ type: Frame.RELIABLE, body }])
+}
 
 export const sequenced = (number: number, text: string): Uint8Array => {
   const body = new Uint8Array(4 + text.length)
