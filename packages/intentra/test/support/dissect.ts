@@ -7,8 +7,10 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const script = fileURLToPath(new URL("../../../../scripts/dissector/intentra.lua", import.meta.url))
+const program = process.env.TSHARK ?? "tshark"
+
 /** Whether there is a tshark that runs dissectors in Lua. */
-export const present = /\bwith Lua\b/.test(spawnSync("tshark", ["--version"], { encoding: "utf8" }).stdout ?? "")
+export const present = /\bwith Lua\b/.test(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout ?? "")
 if (!present) console.log("no tshark with Lua is installed: the dissector's tests are skipped")
 
 export interface Captured {
@@ -80,7 +82,7 @@ export const dissect = (datagrams: ReadonlyArray<Captured>, keyLog: ReadonlyArra
     )
     const reading = ["-n", "-r", capture, "-T", "json", "--no-duplicate-keys", "-X", `lua_script:${script}`]
     const output = execFileSync(
-      "tshark",
+      program,
       reading.concat("-d", "udp.port==9000,intentra", "-o", `intentra.keylog:${keys}`),
       { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "ignore"] }
     )
