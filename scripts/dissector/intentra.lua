@@ -204,8 +204,8 @@ local CODES = {
   "TransportClosed"
 }
 local FRAMES = {
-  [0x00] = "PADDING", [0x01] = "REALTIME", [0x02] = "SEQUENCED", [0x20] = "PING", [0x21] = "PONG",
-  [0x30] = "CLOSE", [0x32] = "PATH_CHALLENGE", [0x33] = "PATH_RESPONSE", [0x34] = "REKEY"
+  [0x00] = "PADDING", [0x01] = "REALTIME", [0x02] = "SEQUENCED", [0x03] = "RELIABLE", [0x10] = "ACK", [0x20] = "PING",
+  [0x21] = "PONG", [0x30] = "CLOSE", [0x32] = "PATH_CHALLENGE", [0x33] = "PATH_RESPONSE", [0x34] = "REKEY"
 }
 for t = 0xf0, 0xff do
   FRAMES[t] = "RESERVED"
@@ -251,6 +251,14 @@ field("frame.body", ProtoField.bytes, "Body")
 field("frame.number", ProtoField.uint32, "Message number", base.DEC)
 field("frame.payload", ProtoField.bytes, "Payload")
 field("frame.token", ProtoField.uint32, "Token", base.HEX)
+field("frame.packets", ProtoField.uint32, "Packets opened", base.DEC)
+field("frame.messages", ProtoField.uint32, "Messages delivered", base.DEC)
+field("frame.next", ProtoField.uint32, "Next expected Reliable number", base.DEC)
+field("frame.limit", ProtoField.uint32, "First number not taken", base.DEC)
+field("frame.newest_epoch", ProtoField.uint8, "Newest packet's epoch", base.DEC)
+field("frame.newest_seq", ProtoField.uint32, "Newest packet's number", base.DEC)
+field("frame.delay", ProtoField.uint32, "Microseconds since it came", base.DEC)
+field("frame.ranges", ProtoField.bytes, "Ranges received beyond")
 field("frame.path_token", ProtoField.bytes, "Token")
 field("frame.code", ProtoField.uint8, "Code", base.DEC, CODES)
 field("frame.text", ProtoField.string, "Text", base.UNICODE)
@@ -341,12 +349,13 @@ end
 --------------------------------------------------------------------------------------------------
 
 local CONTROL_ONLY = { [0x30] = true, [0x32] = true, [0x33] = true, [0x34] = true }
-local EXACT = { [0x20] = 4, [0x21] = 4, [0x32] = 8, [0x33] = 8 }
-local LEAST = { [0x02] = 4, [0x30] = 1, [0x34] = 2 }
+local EXACT = { [0x20] = 4, [0x21] = 12, [0x32] = 8, [0x33] = 8 }
+local LEAST = { [0x02] = 4, [0x03] = 4, [0x10] = 17, [0x30] = 1, [0x34] = 2 }
 
 local function dissectBody(frameType, body, tree)
   local length = body:len()
-  if length < (LEAST[frameType] or 0) or (EXACT[frameType] ~= nil and length ~= EXACT[frameType]) then
+  if length < (LEAST[frameType] or 0) or (EXACT[frameType] ~= nil and length ~= EXACT[frameType])
+    or (frameType == 0x10 and (length - 17) % 8 ~= 0) then
     tree:add_proto_expert_info(E.MalformedFrame, "MalformedFrame: a body of " .. length .. " bytes")
     tree:add(F["frame.body"], body)
     return ""
@@ -354,15 +363,29 @@ local function dissectBody(frameType, body, tree)
   if frameType == 0x01 then
     tree:add(F["frame.payload"], body)
     return " " .. length .. " B"
-  elseif frameType == 0x02 then
+  elseif frameType == 0x02 or frameType == 0x03 then
     tree:add(F["frame.number"], body(0, 4))
     if length > 4 then
       tree:add(F["frame.payload"], body(4))
     end
     return " #" .. body(0, 4):uint() .. " " .. length - 4 .. " B"
+  elseif frameType == 0x10 then
+    tree:add(F["frame.next"], body(0, 4))
+    tree:add(F["frame.limit"], body(4, 4))
+    tree:add(F["frame.newest_epoch"], body(8, 1))
+    tree:add(F["frame.newest_seq"], body(9, 4))
+    tree:add(F["frame.delay"], body(13, 4))
+    if length > 17 then
+      tree:add(F["frame.ranges"], body(17))
+    end
+    return " " .. body(0, 4):uint()
   elseif frameType == 0x20 or frameType == 0x21 then
-    tree:add(F["frame.token"], body)
-    return string.format(" 0x%08x", body:uint())
+    tree:add(F["frame.token"], body(0, 4))
+    if frameType == 0x21 then
+      tree:add(F["frame.packets"], body(4, 4))
+      tree:add(F["frame.messages"], body(8, 4))
+    end
+    return string.format(" 0x%08x", body(0, 4):uint())
   elseif frameType == 0x32 or frameType == 0x33 then
     tree:add(F["frame.path_token"], body)
   elseif frameType == 0x34 then
@@ -402,7 +425,7 @@ local function dissectFrames(packetType, tvb, tree, pinfo)
     local item = tree:add(F["frame"], tvb(at, 3 + length))
     item:add(F["frame.type"], tvb(at, 1))
     item:add(F["frame.length"], tvb(at + 1, 2))
-    local isMessage = frameType == 0x01 or frameType == 0x02
+    local isMessage = frameType >= 0x01 and frameType <= 0x03
     if isMessage then
       messages = messages + 1
     end

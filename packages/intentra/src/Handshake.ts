@@ -1,5 +1,6 @@
 /**
- * Who we are and how we prove it: Noise XX (XXpsk3 with a network PSK) under our static key, and the keys of mac1.
+ * Who we are and how we prove it: Noise XX or IK (XXpsk3 or IKpsk2 with a network PSK) under our static key, and the keys
+ * of mac1.
  *
  * @since 0.1.0
  */
@@ -13,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { IntentraError } from "./IntentraError.js"
 import { writeU32 } from "./internal/bytes.js"
-import { PATTERN_XX, PATTERN_XXPSK3 } from "./internal/handshakeMessages.js"
+import { PATTERN_IK, PATTERN_IKPSK2, PATTERN_XX, PATTERN_XXPSK3 } from "./internal/handshakeMessages.js"
 import { WIRE_VERSION } from "./PacketHeader.js"
 
 /**
@@ -23,9 +24,10 @@ import { WIRE_VERSION } from "./PacketHeader.js"
 export interface HandshakeShape {
   /** Our static public key, 32 bytes. */
   readonly publicKey: Uint8Array
-  readonly protocolName: string
-  /** The pattern byte of hello and echo. */
+  /** The pattern byte of hello and echo for a full handshake (XX, or XXpsk3 with a network PSK). */
   readonly pattern: number
+  /** The same for a quick one with a responder whose key is known (IK, or IKpsk2). */
+  readonly quickPattern: number
   /** Whether a network PSK is set: a wrong mac1 meets silence then, whoever sent it. */
   readonly hasPsk: boolean
   /**
@@ -33,8 +35,16 @@ export interface HandshakeShape {
    * network's in both cases.
    */
   readonly mac1: (responderKey: Uint8Array | undefined) => (data: Uint8Array) => Uint8Array
-  /** A fresh handshake, `connId` the initiator's. */
-  readonly begin: (role: "initiator" | "responder", connId: number) => HandshakeState
+  /**
+   * A fresh handshake: `connId` the initiator's, `pattern` (default: the full one), `remoteKey` the responder's static key, which the initiator of a quick
+   * pattern must give.
+   */
+  readonly begin: (
+    role: "initiator" | "responder",
+    connId: number,
+    pattern?: number,
+    remoteKey?: Uint8Array
+  ) => HandshakeState
   /** A handshake for new keys inside a live session: Noise KK (KKpsk0) with the peer of this static key. */
   readonly beginRekey: (
     role: "initiator" | "responder",
@@ -60,6 +70,9 @@ const ascii = (text: string): Uint8Array => Uint8Array.from(text, (character) =>
 
 const MAC1_LABEL = ascii("intentra 2 mac1")
 const PROLOGUE_LABEL = ascii("intentra")
+
+/** By pattern byte. */
+const PATTERN_NAMES = ["XX", "XXpsk3", "IK", "IKpsk2"]
 
 const check = (name: string, key: Uint8Array): Effect.Effect<Uint8Array, IntentraError> =>
   key.length === 32
@@ -102,32 +115,31 @@ export class Handshake extends Context.Tag("intentra/Handshake")<Handshake, Hand
         )
         const publicKey = backend.x25519.publicKey(staticKey)
         const pattern = psk === undefined ? PATTERN_XX : PATTERN_XXPSK3
-        const protocolName = psk === undefined
-          ? "Noise_XX_25519_AESGCM_SHA256"
-          : "Noise_XXpsk3_25519_AESGCM_SHA256"
+        const quickPattern = psk === undefined ? PATTERN_IK : PATTERN_IKPSK2
         const mac1Key = (material: Uint8Array) =>
           backend.hkdf.derive("SHA256", material, new Uint8Array(0), MAC1_LABEL, 32)
         const shared = mac1Key(psk ?? new Uint8Array(32))
         return {
           publicKey,
-          protocolName,
           pattern,
+          quickPattern,
           hasPsk: psk !== undefined,
           mac1: (responderKey) => {
             const key = psk !== undefined || responderKey === undefined ? shared : mac1Key(responderKey)
             return (data) => backend.mac.hmac("SHA256", key, data)
           },
-          begin: (role, connId) => {
+          begin: (role, connId, chosen = pattern, remoteKey) => {
             const prologue = new Uint8Array(PROLOGUE_LABEL.length + 6)
             prologue.set(PROLOGUE_LABEL)
             prologue[PROLOGUE_LABEL.length] = WIRE_VERSION
-            prologue[PROLOGUE_LABEL.length + 1] = pattern
+            prologue[PROLOGUE_LABEL.length + 1] = chosen
             writeU32(prologue, PROLOGUE_LABEL.length + 2, connId)
             return unsafeMake({
-              protocolName,
+              protocolName: `Noise_${PATTERN_NAMES[chosen]}_25519_AESGCM_SHA256`,
               role,
               prologue,
               staticKey,
+              remoteStatic: role === "initiator" ? remoteKey : undefined,
               psks: psk === undefined ? undefined : [psk],
               crypto: backend,
               entropy

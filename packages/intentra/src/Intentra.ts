@@ -62,6 +62,11 @@ export interface ConnectOptions {
    * transport admits.
    */
   readonly publicKey: Uint8Array | string
+  /**
+   * `XX` (the default) hides our static key until the hub has proven its own. `IK` needs a pinned key and is one round trip
+   * quicker; our key is sealed to the hub's static key, so whoever steals that later learns who connected.
+   */
+  readonly handshake?: "XX" | "IK" | undefined
 }
 
 /**
@@ -194,8 +199,11 @@ export const make = (
   options: TransportOptions.TransportOptions = {}
 ): Effect.Effect<IntentraShape, IntentraError, Concerns | Scope.Scope> =>
   Effect.gen(function*() {
-    const settings = yield* TransportOptions.check(options)
+    const checked = yield* TransportOptions.check(options)
     const socket = yield* UdpSocket
+    const clock = yield* Effect.clock
+    // wall time is read once: what must grow over restarts counts on from it by the socket's own clock
+    const settings = { ...checked, wallEpoch: clock.unsafeCurrentTimeMillis() - socket.loop.now() }
     const handshake = yield* Handshake
     const authorizer = yield* Authorizer
     const counters = new TransportCounters()
@@ -326,7 +334,8 @@ export const make = (
     // whenever it is interrupted, the handshake or the session it has become is owned by somebody
     const connectScoped = (
       address: Uint8Array,
-      remoteKey: Uint8Array | undefined
+      remoteKey: Uint8Array | undefined,
+      quick: boolean
     ): Effect.Effect<Peer, IntentraError, Scope.Scope> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
@@ -340,7 +349,7 @@ export const make = (
           const connecting = hub.connect(address, remoteKey, {
             onConnected: (peer) => Deferred.unsafeDone(result, Effect.succeed(peer)),
             onFailed: (error) => Deferred.unsafeDone(result, Effect.fail(error))
-          })
+          }, quick)
           const peer = yield* restore(Deferred.await(result)).pipe(
             Effect.onInterrupt(() => Effect.sync(() => hub.cancel(connecting)))
           )
@@ -353,6 +362,9 @@ export const make = (
     const connect = Effect.fn("Intentra.connect")(function*(options: ConnectOptions) {
       yield* whileOpen
       const remoteKey = options.publicKey === "any" ? undefined : yield* publicKeyFrom(options.publicKey, "publicKey")
+      if (options.handshake === "IK" && remoteKey === undefined) {
+        return yield* invalid("handshake is \"IK\", which needs the hub's public key: give publicKey")
+      }
       const family = socket.localAddress.host.includes(":") ? 6 : 4
       const target = yield* resolveHost(options.host, options.port, family)
       const bytes = new Uint8Array(Address.ADDRESS_BYTES)
@@ -369,7 +381,7 @@ export const make = (
         })
       }
       yield* whileOpen
-      return yield* connectScoped(bytes, remoteKey)
+      return yield* connectScoped(bytes, remoteKey, options.handshake === "IK")
     })
 
     return {

@@ -79,6 +79,7 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
       answerWithin: Math.min(10_000, keepalive),
       maxSessions: yield* count("maxSessions", 10_000, 1, 2 ** 24),
       firstReliable: 0,
+      wallEpoch: 0,
       maxDatagram: MAX_DATAGRAM,
       sendQueue: yield* count("sendQueue", 4_096, 16, 2 ** 20),
       sameIdentity: options.sameIdentity ?? "replace",

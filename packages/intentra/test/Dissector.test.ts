@@ -85,12 +85,19 @@ const exchange = (options: IntentraOptions) =>
         yield* end.send(bytes("position"), { intent: "Realtime", priority: 5 })
         yield* end.send(bytes("state"), { intent: "Sequenced", priority: 2 })
         yield* end.send(new Uint8Array(0), { intent: "Realtime" })
+        yield* end.send(bytes("order"), { intent: "Reliable" })
         yield* network.advance("100 millis")
         yield* end.send(new Uint8Array(1000).fill(7), { intent: "Sequenced" })
         yield* network.advance("2 seconds")
       }
     })
     yield* talk
+    network.unsafeConfigure({ loss: 0.3 })
+    for (let i = 0; i < 60; i++) {
+      yield* peer.send(bytes(`order ${i}`), { intent: "Reliable" })
+      yield* network.advance("20 millis")
+    }
+    network.unsafeConfigure({ loss: 0 })
     yield* network.advance("130 seconds")
     yield* talk
     network.unsafeRebindNat("10.0.0.2", "10.0.0.4")
@@ -174,10 +181,25 @@ const expectedBody = ({ body, type }: Frame.Frame) => {
     case Frame.REALTIME:
       return rest("payload", 0)
     case Frame.SEQUENCED:
+    case Frame.RELIABLE:
       return { number: Frame.readNumber(body, 0), ...rest("payload", 4) }
+    case Frame.ACK:
+      return {
+        next: Frame.readNumber(body, 0),
+        limit: Frame.readNumber(body, 4),
+        newest_epoch: body[8],
+        newest_seq: Frame.readNumber(body, 9),
+        delay: Frame.readNumber(body, 13),
+        ...rest("ranges", 17)
+      }
     case Frame.PING:
-    case Frame.PONG:
       return { token: Frame.readNumber(body, 0) }
+    case Frame.PONG:
+      return {
+        token: Frame.readNumber(body, 0),
+        packets: Frame.readNumber(body, 4),
+        messages: Frame.readNumber(body, 8)
+      }
     case Frame.PATH_CHALLENGE:
     case Frame.PATH_RESPONSE:
       return rest("path_token", 0)
@@ -219,6 +241,7 @@ describe.skipIf(!present)("the dissector", () => {
         const lines = assign(datagrams, keys)
         const packets = dissect(datagrams, lines)
         const [types, kinds, frames, epochs] = [new Set(), new Set(), new Set(), new Set()]
+        let ranges = false
         datagrams.forEach(({ bytes }, i) => {
           const key = lines.find((line) => open(line.key, bytes) !== undefined)?.key
           const expected = expectedPacket(bytes, key && open(key, bytes))
@@ -226,14 +249,24 @@ describe.skipIf(!present)("the dissector", () => {
           types.add(expected.header.type)
           epochs.add(expected.header.epoch)
           if (expected.handshake !== undefined) kinds.add(expected.handshake.kind)
-          for (const frame of expected.frames) frames.add(Math.min(frame.type, Frame.RESERVED_FIRST))
+          for (const frame of expected.frames) {
+            frames.add(Math.min(frame.type, Frame.RESERVED_FIRST))
+            if ("ranges" in frame) ranges = true
+          }
         })
-        assert.sameMembers([...types], [PacketHeader.DATA, PacketHeader.HANDSHAKE, PacketHeader.CONTROL])
+        assert.sameMembers([...types], [
+          PacketHeader.DATA,
+          PacketHeader.ACK,
+          PacketHeader.HANDSHAKE,
+          PacketHeader.CONTROL
+        ])
         assert.sameMembers([...kinds], [1, 2, 3, 4, 5])
         assert.sameMembers([...epochs], [0, 1])
-        const ordinary = [Frame.REALTIME, Frame.SEQUENCED, Frame.PING, Frame.PONG, Frame.RESERVED_FIRST]
+        const messages = [Frame.REALTIME, Frame.SEQUENCED, Frame.RELIABLE]
+        const ordinary = [Frame.PING, Frame.PONG, Frame.ACK, Frame.RESERVED_FIRST]
         const control = [Frame.PATH_CHALLENGE, Frame.PATH_RESPONSE, Frame.REKEY, Frame.CLOSE]
-        assert.sameMembers([...frames], ordinary.concat(control))
+        assert.sameMembers([...frames], messages.concat(ordinary, control))
+        assert.isTrue(ranges)
       }))
   }
 
@@ -359,8 +392,13 @@ describe.skipIf(!present)("the dissector", () => {
       ["PING, short", CONTROL, list(frame(Frame.PING, 3))],
       ["PING, empty", CONTROL, list(frame(Frame.PING, 0))],
       ["PING, long", CONTROL, list(frame(Frame.PING, 5))],
-      ["PONG, short", CONTROL, list(frame(Frame.PONG, 3))],
-      ["PONG, long", CONTROL, list(frame(Frame.PONG, 5))],
+      ["PONG", CONTROL, list(frame(Frame.PONG, 12))],
+      ["PONG, short", CONTROL, list(frame(Frame.PONG, 11))],
+      ["PONG, long", CONTROL, list(frame(Frame.PONG, 13))],
+      ["Reliable, short number", DATA, list(frame(Frame.RELIABLE, 3))],
+      ["Reliable in CONTROL", CONTROL, list(frame(Frame.RELIABLE, 4))],
+      ["ACK, short", ACK, list(frame(Frame.ACK, 16))],
+      ["ACK, half a range", ACK, list(frame(Frame.ACK, 21))],
       ["PATH_CHALLENGE, short", CONTROL, list(frame(Frame.PATH_CHALLENGE, 7))],
       ["PATH_CHALLENGE, long", CONTROL, list(frame(Frame.PATH_CHALLENGE, 9))],
       ["PATH_RESPONSE, short", CONTROL, list(frame(Frame.PATH_RESPONSE, 7))],

@@ -28,6 +28,8 @@ export interface Limits {
   /** A received packet is answered by anything within this time. */
   readonly answerWithin: number
   readonly maxSessions: number
+  /** Wall time, in ms since 1970, when the transport's own clock stood at 0. */
+  readonly wallEpoch: number
   /** The number of the first Reliable message in both directions: 0 but in tests of the wrap-around. */
   readonly firstReliable: number
   /** Datagrams grow no longer than this, however much the path carries. */
@@ -123,6 +125,7 @@ export class Core {
   /** The active session of each identity, the newest if several are allowed. */
   readonly byIdentity = new Map<string, Session>()
   challengesThisTurn = 0
+  private lastTimestamp = 0
   dhThisTurn = 0
   private readonly dhTokens: TokenBucket.TokenBucket
   /** Ends a session with a sealed CLOSE; the protocol sets it. */
@@ -133,6 +136,8 @@ export class Core {
   abandon: (now: number, session: Session) => void = () => {}
   /** Asks for new keys; the protocol sets it. */
   wantRekey: (now: number, session: Session) => void = () => {}
+  /** Says something at once, and again until the other end has been heard; the protocol sets it. */
+  confirm: (now: number, session: Session) => void = () => {}
   /** Makes a session active; the protocol sets it. */
   activate: (now: number, session: Session) => void = () => {}
 
@@ -149,9 +154,10 @@ export class Core {
   }
 
   /** What we tell the other side in messages 2 and 3. */
-  ownParameters(connId: number, reserved: number): Uint8Array {
+  ownParameters(connId: number, reserved: number, refusal = -1): Uint8Array {
     return TransportParameters.encode({
       connId,
+      refusal,
       maxDatagram: MAX_PACKET_BYTES,
       packetsPerSecond: this.limits.packetsPerSecond
     }, reserved)
@@ -179,6 +185,12 @@ export class Core {
   releaseAddress(id: number): void {
     this.handOver()
     this.host.addresses.release(id)
+  }
+
+  /** A number that grows, over restarts too as long as the host's clock does: milliseconds since 1970. */
+  timestamp(now: number): number {
+    this.lastTimestamp = Math.max(this.lastTimestamp + 1, Math.floor(this.limits.wallEpoch + now))
+    return this.lastTimestamp
   }
 
   /** Whether so many Diffie-Hellmans fit this turn; takes them. */

@@ -44,6 +44,11 @@ export const PINNED_FLAG = 1
 
 export const PATTERN_XX = 0
 export const PATTERN_XXPSK3 = 1
+export const PATTERN_IK = 2
+export const PATTERN_IKPSK2 = 3
+
+/** Payload of IK's first message: a number that grows with every handshake of its sender, u64. */
+export const TIMESTAMP_BYTES = 8
 
 /** The fields of a hello that a cookie binds, also those of the echo: flags to nonce. */
 export const cookieFields = (datagram: Uint8Array, offset: number): Uint8Array =>

@@ -321,10 +321,10 @@ export class Hub implements Host {
       : undefined
   }
 
-  connect(address: Uint8Array, remoteKey: Uint8Array | undefined, waiting: Waiting): Connecting {
+  connect(address: Uint8Array, remoteKey: Uint8Array | undefined, waiting: Waiting, quick = false): Connecting {
     let connecting: Connecting | undefined
     this.turn(() => {
-      connecting = this.protocol.connect(this.loop.now(), address, remoteKey)
+      connecting = this.protocol.connect(this.loop.now(), address, remoteKey, quick)
       connecting.handle = waiting
       this.waiting.add(connecting)
     })

@@ -1,8 +1,9 @@
 import type { HandshakeState } from "@intentra/noise"
 import { NoiseError } from "@intentra/noise"
 import { Address } from "@intentra/udp"
-import type { CloseReason } from "../CloseReason.js"
+import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
+import { writeU32 } from "./bytes.js"
 import type { ConnectFailure, Core } from "./core.js"
 import { REFUSE, UNDECIDED } from "./core.js"
 import {
@@ -18,10 +19,12 @@ import {
   NONCE,
   NONCE_BYTES,
   PADDED_BYTES,
+  TIMESTAMP_BYTES,
   verifyChallenge
 } from "./handshakeMessages.js"
-import type { Endpoint } from "./session.js"
-import { CLOSED, CONNECTING, EpochKeys, identityKeyOf, OPENING, Session } from "./session.js"
+import { newSession } from "./newSession.js"
+import type { Endpoint, Session } from "./session.js"
+import { CLOSED, CONNECTING, identityKeyOf, OPENING } from "./session.js"
 import * as TransportParameters from "./transportParameters.js"
 
 const { code } = DropReason
@@ -53,6 +56,7 @@ export class Connecting implements Endpoint {
   /** The other end's own handshake stands: nothing more is sent, its session is awaited. */
   yielded = false
   failure: ConnectFailure = "HandshakeTimeout"
+  closeReason: CloseReason.CloseReason | undefined = undefined
   /** The silent session that this handshake is to replace. */
   rejoins: Session | undefined = undefined
   /** Set by the shell. */
@@ -66,6 +70,8 @@ export class Connecting implements Endpoint {
     readonly hello: Uint8Array,
     readonly message1: Uint8Array,
     readonly mac1: (data: Uint8Array) => Uint8Array,
+    /** IK: done with message 2. */
+    readonly quick: boolean,
     public noise: HandshakeState,
     now: number,
     timeout: number
@@ -108,21 +114,32 @@ export class Initiator {
     }
   }
 
-  connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined): Connecting {
+  connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean): Connecting {
     const { entropy, handshake } = this.core.services
     const connId = this.core.table.newId(now)
     const nonce = new Uint8Array(NONCE_BYTES)
     entropy.fill(nonce)
     const mac1 = handshake.mac1(remoteKey)
-    const noise = handshake.begin("initiator", connId)
+    const pattern = quick ? handshake.quickPattern : handshake.pattern
+    const noise = handshake.begin("initiator", connId, pattern, quick ? remoteKey : undefined)
+    let payload = new Uint8Array(0)
+    if (quick) {
+      const timestamp = this.core.timestamp(now)
+      const parameters = this.core.ownParameters(connId, entropy.uint32())
+      payload = new Uint8Array(TIMESTAMP_BYTES + parameters.length)
+      writeU32(payload, 0, Math.floor(timestamp / 2 ** 32))
+      writeU32(payload, 4, timestamp >>> 0)
+      payload.set(parameters, TIMESTAMP_BYTES)
+    }
     const connecting = new Connecting(
       connId,
       this.core.host.addresses.acquire(address, 0),
       address.slice(),
       remoteKey?.slice(),
-      encodeHello(remoteKey !== undefined && !handshake.hasPsk, handshake.pattern, connId, nonce, mac1),
-      noise.writeMessage(new Uint8Array(0)),
+      encodeHello(remoteKey !== undefined && !handshake.hasPsk, pattern, connId, nonce, mac1),
+      noise.writeMessage(payload),
       mac1,
+      quick,
       noise,
       now,
       this.core.limits.handshakeTimeout
@@ -138,7 +155,7 @@ export class Initiator {
     if (now >= connecting.deadline) {
       const { session } = connecting
       if (session !== undefined) this.core.abandon(now, session)
-      this.fail(connecting, connecting.failure)
+      this.fail(connecting, connecting.failure, connecting.closeReason)
       return
     }
     if (connecting.yielded) return this.core.timers.set(connecting, connecting.deadline)
@@ -212,6 +229,11 @@ export class Initiator {
       }
     }
     core.counters.accepted[2]++
+    if (parameters.refusal >= 0) {
+      noise.destroy()
+      connecting.state = CLOSED
+      return this.fail(connecting, "Refused", CloseReason.fromPeerCode(parameters.refusal))
+    }
     const other = core.byIdentity.get(identityKeyOf(remote))
     if (
       other !== undefined && !other.initiator && core.limits.sameIdentity !== "allow" &&
@@ -235,34 +257,32 @@ export class Initiator {
     parameters: TransportParameters.TransportParameters
   ): void {
     const { core } = this
-    const { crypto, entropy, handshake, rateLimiter, replayGuard, strikes } = core.services
-    const message3 = connecting.noise.writeMessage(core.ownParameters(connecting.connId, entropy.uint32()))
-    connecting.message3 = encodeNoise(MESSAGE_3, parameters.connId, message3)
-    const hash = connecting.noise.handshakeHash.slice()
-    const keys = connecting.noise.splitKeys()
-    const session = new Session(
+    const { entropy } = core.services
+    if (!connecting.quick) {
+      const message3 = connecting.noise.writeMessage(core.ownParameters(connecting.connId, entropy.uint32()))
+      connecting.message3 = encodeNoise(MESSAGE_3, parameters.connId, message3)
+    }
+    const session = newSession(
+      core,
+      now,
+      connecting.noise,
+      remote,
+      true,
       connecting.connId,
       parameters.connId,
-      true,
-      remote,
-      handshake.identify(remote),
-      core.host.addresses.acquire(connecting.address, 0),
-      OPENING,
-      rateLimiter.makeSession(),
-      rateLimiter.makeForgery(),
-      strikes.make(),
-      Math.min(core.limits.maxDatagram, parameters.maxDatagram),
-      now
+      connecting.address,
+      0,
+      parameters,
+      OPENING
     )
-    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0, 0)
-    session.handshakeHash = hash
-    keys.send.fill(0)
-    keys.receive.fill(0)
-    connecting.noise.destroy()
     session.connecting = connecting
-    session.greaseDue = true
     connecting.session = session
     core.table.set(session)
+    if (connecting.message3 === undefined) {
+      // IK is complete, and the responder waits for our first packet
+      core.activate(now, session)
+      return core.confirm(now, session)
+    }
     core.sendBytes(connecting.message3, connecting.addressId)
     connecting.interval = FIRST_REPEAT
     this.schedule(now, connecting)
@@ -276,7 +296,7 @@ export class Initiator {
   }
 
   /** Gives up: the caller's, or the deadline's. */
-  fail(connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason): void {
+  fail(connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason.CloseReason): void {
     this.forget(connecting)
     if (connecting.rejoins !== undefined) {
       connecting.rejoins.rejoining = undefined

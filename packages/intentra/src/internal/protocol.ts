@@ -70,12 +70,13 @@ export class Protocol implements HandshakeInput {
     this.core.activate = (now, session) => this.activate(now, session)
     this.reliable = new Reliable(this.core)
     this.sender = new Sender(this.core, this.reliable)
+    this.core.confirm = (now, session) => this.rekey.confirm(now, session)
     this.core.wantRekey = (now, session) => this.rekey.start(now, session)
     this.rekey = new Rekey(this.core, this.sender)
     this.roaming = new Roaming(this.core, this.sender)
-    this.receiver = new Receiver(this.core, this, this.rekey, this.roaming, this.reliable)
     this.initiator = new Initiator(this.core)
     this.responder = new Responder(this.core)
+    this.receiver = new Receiver(this.core, this, this.rekey, this.roaming, this.reliable, this.responder)
   }
 
   /** When `timeout` wants to be called, at the latest; Infinity when nothing is pending. */
@@ -90,8 +91,8 @@ export class Protocol implements HandshakeInput {
     this.receiver.receive(now, batch)
   }
 
-  connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined): Connecting {
-    return this.initiator.connect(now, address, remoteKey)
+  connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean): Connecting {
+    return this.initiator.connect(now, address, remoteKey, quick)
   }
 
   /** The caller of `connect` lost interest. */
@@ -225,16 +226,18 @@ export class Protocol implements HandshakeInput {
     if (session.handshakeHash !== undefined) this.rekey.begin(now, session, session.handshakeHash)
     session.handshakeHash = undefined
     this.look(now, session)
-    const rejoins = connecting?.rejoins
-    if (rejoins !== undefined && rejoins.handle !== undefined) {
+    const succeeds = connecting?.rejoins ?? (this.isTwin(now, session, older) ? older : undefined)
+    if (succeeds !== undefined && succeeds.handle !== undefined) {
       // the user's handle goes on in the new session
-      session.handle = rejoins.handle
-      rejoins.handle = undefined
-      rejoins.rejoining = undefined
-      this.retire(rejoins)
+      session.handle = succeeds.handle
+      succeeds.handle = undefined
+      succeeds.rejoining = undefined
+      this.retire(succeeds)
+      if (connecting === undefined) this.sender.sendControl(now, session)
       core.host.onRejoined(session)
-      this.close(now, rejoins, "Replaced", "")
-      return
+      this.close(now, succeeds, "Replaced", "")
+      if (connecting !== undefined && connecting.rejoins === undefined) core.host.onConnected(connecting, session)
+      return this.initiator.resolve(now, session)
     }
     if (connecting === undefined) this.sender.sendControl(now, session)
     if (older !== undefined && core.limits.sameIdentity === "replace") this.close(now, older, "Replaced", "")
@@ -247,7 +250,7 @@ export class Protocol implements HandshakeInput {
   private rejoin(now: number, session: Session): void {
     const address = new Uint8Array(Address.ADDRESS_BYTES)
     this.core.host.addresses.copyTo(session.addressId, address, 0)
-    session.rejoining = this.initiator.connect(now, address, session.identity)
+    session.rejoining = this.initiator.connect(now, address, session.identity, false)
     session.rejoining.rejoins = session
   }
 
@@ -260,6 +263,12 @@ export class Protocol implements HandshakeInput {
     if (core.limits.sameIdentity === "allow" || !this.initiator.isSmaller(session.identity)) return false
     if (this.initiator.isOpening(session.identityKey)) return true
     return older !== undefined && older.initiator && now - older.activeSince < SIMULTANEOUS
+  }
+
+  /** Both ends connected at once, and this session takes the place of the other's. */
+  private isTwin(now: number, session: Session, older: Session | undefined): boolean {
+    return older !== undefined && this.core.limits.sameIdentity === "replace" &&
+      older.initiator !== session.initiator && now - older.activeSince < SIMULTANEOUS
   }
 
   /** When to look at an active session again: no deadline of it can come earlier, whatever happens until then. */
@@ -354,6 +363,8 @@ export class Protocol implements HandshakeInput {
         // both connected at once, and the other's handshake stands: its session is here, or on its way
         connecting.session = undefined
         connecting.yielded = true
+        connecting.failure = "Refused"
+        connecting.closeReason = reason
         const other = core.byIdentity.get(session.identityKey)
         if (other !== undefined) this.initiator.resolve(now, other)
       } else {

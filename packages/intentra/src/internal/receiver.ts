@@ -13,11 +13,12 @@ import { BASE_MTU } from "./pathMtu.js"
 import type { Rekey } from "./rekey.js"
 import { ACK_FIXED_BYTES } from "./reliable.js"
 import type { Reliable } from "./reliable.js"
+import type { HalfOpen } from "./responder.js"
 import { TOKEN_BYTES } from "./roaming.js"
 import type { Roaming } from "./roaming.js"
 import { PONG_BYTES, PROBE_TOKENS } from "./sender.js"
-import type { EpochKeys, Session } from "./session.js"
-import { ACTIVE, CLOSED, OPENING } from "./session.js"
+import type { EpochKeys } from "./session.js"
+import { ACTIVE, CLOSED, HALF_OPEN, OPENING, Session } from "./session.js"
 
 const { code } = DropReason
 
@@ -41,6 +42,12 @@ export interface HandshakeInput {
   ): void
 }
 
+/** What a sealed packet can do to a handshake of somebody else. */
+export interface HalfOpenInput {
+  proven(now: number, halfOpen: HalfOpen, session: Session): void
+  withdraw(now: number, halfOpen: HalfOpen): void
+}
+
 /** Sealed packets: every check in its order, then the frames. */
 export class Receiver {
   private readonly plaintext = new Uint8Array(MAX_PACKET_BYTES)
@@ -56,7 +63,8 @@ export class Receiver {
     private readonly handshakes: HandshakeInput,
     private readonly rekey: Rekey,
     private readonly roaming: Roaming,
-    private readonly reliable: Reliable
+    private readonly reliable: Reliable,
+    private readonly halfOpens: HalfOpenInput
   ) {}
 
   receive(now: number, batch: ReceiveBatch): void {
@@ -104,9 +112,12 @@ export class Receiver {
       if (endpoint.state === CLOSED) {
         this.answerClosed(now, endpoint as Session, length, addresses, addressOffset)
       }
-      return core.drop(code.WrongState)
+      const waiting = endpoint.state === HALF_OPEN ? (endpoint as HalfOpen).session : undefined
+      if (waiting === undefined) return core.drop(code.WrongState)
+      if (!this.provesHalfOpen(now, endpoint as HalfOpen, waiting, arena, offset, length)) return
     }
-    const session = endpoint as Session
+    const session = endpoint instanceof Session ? endpoint : (endpoint as HalfOpen).session
+    if (session === undefined) return core.drop(code.WrongState)
     const keys = session.keys[(second >> 1) & 3]
     if (keys === undefined) return core.drop(code.UnknownEpoch)
     if (!session.bucket.check(now)) {
@@ -144,6 +155,50 @@ export class Receiver {
     if (isNewest && !core.host.addresses.equals(session.addressId, addresses, addressOffset)) {
       this.roaming.seen(now, session, length, addresses, addressOffset)
     }
+  }
+
+  /**
+   * A packet for a session that is not active yet. In IK the first one that opens proves the initiator; while the
+   * authorizer thinks, an authentic CLOSE takes the handshake back. True when the session is active now, and the packet is
+   * to be handled as any other.
+   */
+  private provesHalfOpen(
+    now: number,
+    halfOpen: HalfOpen,
+    session: Session,
+    arena: Uint8Array,
+    offset: number,
+    length: number
+  ): boolean {
+    const { core } = this
+    const keys = session.keys[(arena[offset + 1] >> 1) & 3]
+    if (keys === undefined) {
+      core.drop(code.UnknownEpoch)
+      return false
+    }
+    if (!session.forgeries.check(now)) {
+      core.drop(code.ForgeryLimited)
+      return false
+    }
+    const opened = keys.receive.open(arena, offset, length, readU32(arena, offset + 8), this.plaintext)
+    if (opened < 0) {
+      session.forgeries.charge(now)
+      core.drop(code.AuthFailed)
+      return false
+    }
+    if (this.validate(arena[offset] & 15, opened) >= 0 && this.closes) {
+      core.counters.accepted[arena[offset] & 15]++
+      this.halfOpens.withdraw(now, halfOpen)
+      return false
+    }
+    if (!halfOpen.quick) {
+      core.drop(code.WrongState)
+      return false
+    }
+    this.halfOpens.proven(now, halfOpen, session)
+    if (session.state === ACTIVE) return true
+    core.drop(code.WrongState)
+    return false
   }
 
   private accept(

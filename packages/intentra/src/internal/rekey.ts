@@ -20,6 +20,9 @@ const LAST_REPEAT = 1_000
 /** Rekeys begun in one turn: a fleet that was born together must not compute together. */
 const STARTS_PER_TURN = 8
 
+/** Diffie-Hellmans of reading a request and writing its answer. */
+const DH_OF_REQUEST = 5
+
 const REQUEST = 1
 const ANSWER = 2
 
@@ -45,6 +48,8 @@ export class Rekeying {
   oldUntil = Infinity
   /** When to send under the new key again, as nothing under it has come back yet. */
   confirmAt = Infinity
+  /** When a request was last found wrong. */
+  failedAt = -Infinity
   rekeyAt: number
 
   constructor(initiator: boolean, public bornAt: number, jitter: number, public hash: Uint8Array) {
@@ -88,6 +93,8 @@ export class Rekey {
     if (now >= rekeying.bornAt + REJECT_AFTER) {
       return this.core.closeSession(now, session, "LimitExceeded", "no new keys within 180 s")
     }
+    // a request wants an answer, so silence after it tells as much as silence after a PING
+    if (rekeying.request !== undefined && session.unheardSince === Infinity) session.unheardSince = now
     if (now >= rekeying.confirmAt) {
       rekeying.confirmAt = now + FIRST_REPEAT
       this.sender.sendControl(now, session)
@@ -129,6 +136,15 @@ export class Rekey {
     return false
   }
 
+  /** Sends something, and again until a packet under the present key has come back. */
+  confirm(now: number, session: Session): void {
+    const { rekeying } = session
+    if (rekeying === undefined) return
+    rekeying.confirmAt = now + FIRST_REPEAT
+    this.core.arm(session, rekeying.confirmAt)
+    this.sender.sendControl(now, session)
+  }
+
   private onRequest(now: number, session: Session, rekeying: Rekeying, epoch: number, body: Uint8Array): boolean {
     if (rekeying.question !== undefined && rekeying.answer !== undefined && equal(rekeying.question, body)) {
       this.sender.sendFrame(now, session, Frame.REKEY, rekeying.answer)
@@ -142,12 +158,16 @@ export class Rekey {
       rekeying.request.noise.destroy()
       rekeying.request = undefined
     }
+    // after one that did not authenticate the next ones are misbehaviour unread: computing has its price
+    if (now - rekeying.failedAt < OLD_KEY_FOR) return false
+    if (!this.core.mayCompute(now, DH_OF_REQUEST)) return true
     const noise = this.noise(session, rekeying, "responder", epoch)
     try {
       noise.readMessage(body.subarray(2))
       rekeying.answer = frameBody(ANSWER, epoch, noise.writeMessage(new Uint8Array(0)))
     } catch (error) {
       noise.destroy()
+      rekeying.failedAt = now
       if (error instanceof NoiseError) return false
       throw error
     }
@@ -171,9 +191,7 @@ export class Rekey {
     this.install(session, rekeying, request.noise, epoch)
     this.switchTo(now, session, rekeying, epoch)
     // the other end seals under the new key when it has opened something under it
-    rekeying.confirmAt = now + FIRST_REPEAT
-    this.core.arm(session, rekeying.confirmAt)
-    this.sender.sendControl(now, session)
+    this.confirm(now, session)
     return true
   }
 

@@ -1,6 +1,8 @@
 import type { HandshakeState } from "@intentra/noise"
 import { NoiseError } from "@intentra/noise"
+import { Address } from "@intentra/udp"
 import { REFUSED_SOURCE } from "../AdmissionTable.js"
+import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
 import { readU32 } from "./bytes.js"
 import type { Core } from "./core.js"
@@ -26,10 +28,12 @@ import {
   PINNED_FLAG,
   RESERVED,
   sealChallenge,
+  TIMESTAMP_BYTES,
   verifyMac1
 } from "./handshakeMessages.js"
-import type { Endpoint } from "./session.js"
-import { ACTIVE, EpochKeys, HALF_OPEN, Session } from "./session.js"
+import { newSession } from "./newSession.js"
+import type { Endpoint, Session } from "./session.js"
+import { ACTIVE, HALF_OPEN, identityKeyOf } from "./session.js"
 import * as TransportParameters from "./transportParameters.js"
 
 const { code } = DropReason
@@ -43,8 +47,13 @@ const MESSAGE_3_MARK = 48
 const MESSAGE_3_ANSWERS = 8
 const MESSAGE_3_INTERVAL = 50
 
+/** Identities whose newest timestamp of IK is remembered. */
+const TIMESTAMPS_LIMIT = 16_384
+/** No DropReason: the handshake goes on. */
+const ADMISSIBLE = -1
+
 /** Diffie-Hellmans of reading an echo and writing message 2, and of reading message 3. */
-const DH_OF_ECHO = 3
+const DH_OF_ECHO = 4
 const DH_OF_MESSAGE_3 = 1
 
 /** Somebody's handshake, past the cookie and not finished. */
@@ -52,8 +61,15 @@ export class HalfOpen implements Endpoint {
   timerAt = 0
   timerIndex = -1
   state = HALF_OPEN
-  /** The session that waits for the authorizer's verdict. */
+  /** XX: the session that waits for the authorizer's verdict. IK: the one that waits for its first packet. */
   session: Session | undefined = undefined
+  /** The authorizer has been asked and has not answered. */
+  undecided = false
+  /** Stored for repeats; in IK only after the verdict. */
+  message2: Uint8Array | undefined = undefined
+  /** IK: what the initiator says of itself in its first message. */
+  parameters: TransportParameters.TransportParameters | undefined = undefined
+  timestamp = 0
 
   constructor(
     readonly connId: number,
@@ -62,7 +78,8 @@ export class HalfOpen implements Endpoint {
     readonly key: string,
     readonly addressId: number,
     readonly noise: HandshakeState,
-    readonly message2: Uint8Array
+    /** IK: complete with message 2. */
+    readonly quick: boolean
   ) {}
 }
 
@@ -74,6 +91,8 @@ export class Responder {
   private readonly bySlot = new Map<number, HalfOpen>()
   private readonly byKey = new Map<string, HalfOpen>()
   private readonly finished = new Map<string, number>()
+  /** The newest timestamp of IK that each identity has proven. */
+  private readonly timestamps = new Map<string, number>()
 
   constructor(private readonly core: Core) {
     const { handshake } = core.services
@@ -133,6 +152,7 @@ export class Responder {
     const key = Buffer.from(arena.buffer, arena.byteOffset + offset + ECHO_COOKIE, end - ECHO_COOKIE).toString("latin1")
     const known = this.byKey.get(key)
     if (known !== undefined) {
+      if (known.message2 === undefined) return core.drop(code.HandshakeRepeated)
       core.counters.accepted[2]++
       return core.sendBytes(known.message2, known.addressId)
     }
@@ -160,26 +180,59 @@ export class Responder {
     const { entropy, gate, handshake } = core.services
     const remoteConnId = readU32(arena, offset + INITIATOR_CONN_ID)
     const connId = core.table.newId(now)
-    const noise = handshake.begin("responder", remoteConnId)
-    let message2: Uint8Array
+    const pattern = arena[offset + PATTERN]
+    const quick = pattern === handshake.quickPattern
+    const noise = handshake.begin("responder", remoteConnId, pattern)
+    const addressId = core.host.addresses.acquire(addresses, addressOffset)
+    const halfOpen = new HalfOpen(connId, remoteConnId, slot, key, addressId, noise, quick)
+    let failure = code.HandshakeForged
     try {
-      noise.readMessage(arena.subarray(offset + ECHO_NOISE, offset + end))
-      message2 = encodeNoise(MESSAGE_2, remoteConnId, noise.writeMessage(core.ownParameters(connId, entropy.uint32())))
+      const payload = noise.readMessage(arena.subarray(offset + ECHO_NOISE, offset + end))
+      if (quick) failure = this.readQuick(halfOpen, payload)
+      else {
+        const message2 = noise.writeMessage(core.ownParameters(connId, entropy.uint32()))
+        halfOpen.message2 = encodeNoise(MESSAGE_2, remoteConnId, message2)
+        failure = ADMISSIBLE
+      }
     } catch (error) {
       if (!(error instanceof NoiseError)) throw error
+    }
+    if (failure !== ADMISSIBLE) {
       noise.destroy()
       gate.admission.release(slot)
+      core.releaseAddress(addressId)
       core.counters.handshakesInFlight = gate.admission.inFlight
-      return core.drop(code.HandshakeForged)
+      return core.drop(failure)
     }
-    core.counters.accepted[2]++
-    const addressId = core.host.addresses.acquire(addresses, addressOffset)
-    const halfOpen = new HalfOpen(connId, remoteConnId, slot, key, addressId, noise, message2)
     core.table.set(halfOpen)
     this.bySlot.set(slot, halfOpen)
     this.byKey.set(key, halfOpen)
     core.timers.set(halfOpen, now + core.limits.handshakeTimeout)
-    core.sendBytes(message2, addressId)
+    if (quick) return this.ask(now, halfOpen, noise.remoteStatic)
+    core.counters.accepted[2]++
+    if (halfOpen.message2 !== undefined) core.sendBytes(halfOpen.message2, addressId)
+  }
+
+  /** IK's first message: a timestamp newer than any that its identity has proven, and its parameters. */
+  private readQuick(halfOpen: HalfOpen, payload: Uint8Array): number {
+    const remote = halfOpen.noise.remoteStatic
+    if (payload.length < TIMESTAMP_BYTES || remote === undefined) return code.HandshakeMalformed
+    halfOpen.timestamp = readU32(payload, 0) * 2 ** 32 + readU32(payload, 4)
+    halfOpen.parameters = TransportParameters.decode(payload.subarray(TIMESTAMP_BYTES))
+    if (halfOpen.parameters === undefined) return code.HandshakeMalformed
+    const newest = this.timestamps.get(identityKeyOf(remote))
+    return newest !== undefined && halfOpen.timestamp <= newest ? code.HandshakeRepeated : ADMISSIBLE
+  }
+
+  /** Puts the question who may join; the verdict comes at once or later. */
+  private ask(now: number, halfOpen: HalfOpen, remote: Uint8Array | undefined): void {
+    const { core } = this
+    if (remote === undefined) return
+    halfOpen.undecided = true
+    core.counters.undecided++
+    const own = Buffer.compare(remote, core.services.handshake.publicKey) === 0
+    const verdict = own ? REFUSE : core.host.authorize(remote, halfOpen.addressId, halfOpen)
+    if (verdict !== UNDECIDED) this.verdict(now, halfOpen, verdict === ADMIT)
   }
 
   onMessage3(
@@ -213,60 +266,107 @@ export class Responder {
       this.forget(now, halfOpen)
       return core.drop(code.HandshakeMalformed)
     }
-    const { crypto, handshake, rateLimiter, replayGuard, strikes } = core.services
-    const hash = noise.handshakeHash.slice()
-    const keys = noise.splitKeys()
-    const session = new Session(
+    const session = newSession(
+      core,
+      now,
+      noise,
+      remote,
+      false,
       halfOpen.connId,
       halfOpen.remoteConnId,
-      false,
-      remote,
-      handshake.identify(remote),
-      core.host.addresses.acquire(addresses, addressOffset),
-      HALF_OPEN,
-      rateLimiter.makeSession(),
-      rateLimiter.makeForgery(),
-      strikes.make(),
-      Math.min(core.limits.maxDatagram, parameters.maxDatagram),
-      now
+      addresses,
+      addressOffset,
+      parameters,
+      HALF_OPEN
     )
-    session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0, 0)
-    session.handshakeHash = hash
-    keys.send.fill(0)
-    keys.receive.fill(0)
     session.message3 = arena.slice(offset + NOISE_MESSAGE, offset + NOISE_MESSAGE + MESSAGE_3_MARK)
-    session.greaseDue = true
     halfOpen.session = session
-    const own = Buffer.compare(remote, handshake.publicKey) === 0
-    const verdict = own ? REFUSE : core.host.authorize(remote, halfOpen.addressId, halfOpen)
-    core.counters.undecided++
-    if (verdict !== UNDECIDED) this.verdict(now, halfOpen, verdict === ADMIT)
+    this.ask(now, halfOpen, remote)
   }
 
   /** The authorizer's answer, at once or later. */
   verdict(now: number, halfOpen: HalfOpen, admitted: boolean): void {
     const { core } = this
+    if (!halfOpen.undecided || core.table.get(halfOpen.connId) !== halfOpen) return
+    halfOpen.undecided = false
+    core.counters.undecided--
+    if (halfOpen.quick) return this.answerQuick(now, halfOpen, admitted)
     const { session } = halfOpen
-    if (session === undefined || core.table.get(halfOpen.connId) !== halfOpen) return
+    if (session === undefined) return
     this.forget(now, halfOpen)
     core.table.set(session)
-    core.counters.undecided--
     if (!admitted) {
       core.drop(code.Unauthorized)
       return core.closeSession(now, session, "AuthFail", "this key is not admitted")
     }
-    const older = core.byIdentity.get(session.identityKey)
-    if (older !== undefined && core.limits.sameIdentity === "reject") {
-      core.drop(code.Unauthorized)
-      return core.closeSession(now, session, "Replaced", "this key has an active session already")
-    }
-    const taken = core.active.size + core.connecting.size
-    if (taken >= core.limits.maxSessions && (older === undefined || core.limits.sameIdentity === "allow")) {
+    const full = this.isFull(session.identityKey)
+    if (full !== undefined) {
       core.drop(code.SessionLimit)
-      return core.closeSession(now, session, "LimitExceeded", "no room for another session")
+      return core.closeSession(now, session, "LimitExceeded", full)
     }
     core.counters.accepted[2]++
     core.activate(now, session)
+  }
+
+  /** Message 2 of IK carries a refusal, or makes the session that its first packet will prove. */
+  private answerQuick(now: number, halfOpen: HalfOpen, admitted: boolean): void {
+    const { core } = this
+    const { noise, parameters } = halfOpen
+    const remote = noise.remoteStatic
+    if (remote === undefined || parameters === undefined) return
+    const full = this.isFull(identityKeyOf(remote)) !== undefined
+    const refusal = !admitted ? CloseReason.toCode("AuthFail") : full ? CloseReason.toCode("LimitExceeded") : -1
+    const own = core.ownParameters(halfOpen.connId, core.services.entropy.uint32(), refusal)
+    halfOpen.message2 = encodeNoise(MESSAGE_2, halfOpen.remoteConnId, noise.writeMessage(own))
+    core.sendBytes(halfOpen.message2, halfOpen.addressId)
+    if (refusal >= 0) return core.drop(admitted ? code.SessionLimit : code.Unauthorized)
+    core.counters.accepted[2]++
+    const address = new Uint8Array(Address.ADDRESS_BYTES)
+    core.host.addresses.copyTo(halfOpen.addressId, address, 0)
+    halfOpen.session = newSession(
+      core,
+      now,
+      noise,
+      remote,
+      false,
+      halfOpen.connId,
+      halfOpen.remoteConnId,
+      address,
+      0,
+      parameters,
+      HALF_OPEN
+    )
+  }
+
+  /** IK: a packet under the new keys has been opened, so the initiator is alive and holds its static key. */
+  proven(now: number, halfOpen: HalfOpen, session: Session): void {
+    const { core } = this
+    this.forget(now, halfOpen)
+    core.table.set(session)
+    if (this.timestamps.size >= TIMESTAMPS_LIMIT) {
+      for (const oldest of this.timestamps.keys()) {
+        this.timestamps.delete(oldest)
+        break
+      }
+    }
+    this.timestamps.delete(session.identityKey)
+    this.timestamps.set(session.identityKey, halfOpen.timestamp)
+    core.activate(now, session)
+  }
+
+  /** The initiator has said CLOSE before its session was active. */
+  withdraw(now: number, halfOpen: HalfOpen): void {
+    this.forget(now, halfOpen)
+    this.discard(halfOpen)
+  }
+
+  /** Why there is no room for a session of this identity, undefined when there is. */
+  private isFull(identityKey: string): string | undefined {
+    const { active, byIdentity, connecting, limits } = this.core
+    const older = byIdentity.get(identityKey)
+    if (older !== undefined && limits.sameIdentity === "reject") return "this key has an active session already"
+    const adds = older === undefined || limits.sameIdentity === "allow"
+    return adds && active.size + connecting.size >= limits.maxSessions ? "no room for another session" : undefined
   }
 
   /** Message 3 again, though the session is there: our first packet was lost. */
@@ -304,12 +404,15 @@ export class Responder {
     this.discard(halfOpen)
   }
 
-  /** No verdict came in time: its message 3 counts as refused. */
+  /** The end of a handshake without a session: a question without a verdict counts as refused. */
   private discard(halfOpen: HalfOpen): void {
     const { session } = halfOpen
+    if (halfOpen.undecided) {
+      halfOpen.undecided = false
+      this.core.counters.undecided--
+      this.core.drop(code.Unauthorized)
+    }
     if (session === undefined) return
-    this.core.counters.undecided--
-    this.core.drop(code.Unauthorized)
     session.destroyKeys()
     this.core.releaseAddress(session.addressId)
   }
@@ -342,7 +445,8 @@ export class Responder {
     const { handshake } = core.services
     if (
       length !== PADDED_BYTES || readU32(arena, offset + 4) !== 0 || arena[offset + RESERVED] !== 0 ||
-      (arena[offset + FLAGS] & ~PINNED_FLAG) !== 0 || arena[offset + PATTERN] !== handshake.pattern ||
+      (arena[offset + FLAGS] & ~PINNED_FLAG) !== 0 ||
+      (arena[offset + PATTERN] !== handshake.pattern && arena[offset + PATTERN] !== handshake.quickPattern) ||
       readU32(arena, offset + INITIATOR_CONN_ID) === 0 || arena[offset + KIND] !== kind
     ) {
       core.drop(code.HandshakeMalformed)

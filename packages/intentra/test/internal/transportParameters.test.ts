@@ -10,7 +10,7 @@ const parameters = fc.record({
   packetsPerSecond: u32
 })
 
-const defaults = { connId: 0, maxDatagram: 1200, packetsPerSecond: 0xffffffff }
+const defaults = { connId: 0, maxDatagram: 1200, packetsPerSecond: 0xffffffff, refusal: -1 }
 
 const list = (...entries: ReadonlyArray<readonly [id: number, value: ReadonlyArray<number>]>): Uint8Array =>
   Uint8Array.from(Buffer.concat(entries.map(([id, value]) => Buffer.of(id, value.length, ...value))))
@@ -23,13 +23,21 @@ const split = (bytes: Uint8Array): Array<Uint8Array> => {
 }
 
 const unknown = fc.tuple(
-  fc.oneof(fc.constant(0), fc.integer({ min: 4, max: 255 })),
+  fc.oneof(fc.constant(0), fc.integer({ min: 5, max: 255 })),
   fc.uint8Array({ maxLength: 255 })
 ).map(([id, value]) => list([id, Array.from(value)]))
 
 describe("TransportParameters", () => {
   it.prop("parameters are read as they were written", [parameters, u32], ([given, reserved]) => {
-    assert.deepStrictEqual(TransportParameters.decode(TransportParameters.encode(given, reserved)), given)
+    assert.deepStrictEqual(TransportParameters.decode(TransportParameters.encode(given, reserved)), {
+      ...given,
+      refusal: -1
+    })
+  })
+
+  it.prop("a refusal of message 2 is read as it was written", [parameters, fc.nat(255)], ([given, refusal]) => {
+    const bytes = TransportParameters.encode({ ...given, refusal }, 7)
+    assert.deepStrictEqual(TransportParameters.decode(bytes), { ...given, refusal })
   })
 
   it("no limit is written as the largest number", () => {
@@ -58,7 +66,10 @@ describe("TransportParameters", () => {
         .map((entry) => [shuffle.next().value as number, entry] as const)
         .sort(([a], [b]) => a - b)
         .map(([, entry]) => entry)
-      assert.deepStrictEqual(TransportParameters.decode(Uint8Array.from(Buffer.concat(entries))), given)
+      assert.deepStrictEqual(TransportParameters.decode(Uint8Array.from(Buffer.concat(entries))), {
+        ...given,
+        refusal: -1
+      })
     }
   )
 

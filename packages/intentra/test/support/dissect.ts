@@ -97,7 +97,7 @@ export const dissect = (datagrams: ReadonlyArray<Captured>, keyLog: ReadonlyArra
 
 const TEXTS = new Set(["text"])
 const BYTES = new Set(
-  "reserved nonce cookie noise ephemeral static padding mac1 payload body path_token".split(" ")
+  "reserved nonce cookie noise ephemeral static padding mac1 payload body path_token ranges".split(" ")
 )
 
 /** The fields of a tree that begin with `prefix`, those of its subtrees included, in the form of the expected ones. */

@@ -1,0 +1,44 @@
+import type { HandshakeState } from "@intentra/noise"
+import type { Core } from "./core.js"
+import { EpochKeys, Session } from "./session.js"
+import type { TransportParameters } from "./transportParameters.js"
+
+/** The session that a complete handshake makes: keys from Split(), in the state that the caller says. */
+export const newSession = (
+  core: Core,
+  now: number,
+  noise: HandshakeState,
+  remote: Uint8Array,
+  initiator: boolean,
+  connId: number,
+  remoteConnId: number,
+  address: Uint8Array,
+  addressOffset: number,
+  parameters: TransportParameters,
+  state: number
+): Session => {
+  const { crypto, handshake, rateLimiter, replayGuard, strikes } = core.services
+  const hash = noise.handshakeHash.slice()
+  const keys = noise.splitKeys()
+  const session = new Session(
+    connId,
+    remoteConnId,
+    initiator,
+    remote,
+    handshake.identify(remote),
+    core.host.addresses.acquire(address, addressOffset),
+    state,
+    rateLimiter.makeSession(),
+    rateLimiter.makeForgery(),
+    strikes.make(),
+    Math.min(core.limits.maxDatagram, parameters.maxDatagram),
+    now
+  )
+  session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0, 0)
+  session.handshakeHash = hash
+  session.greaseDue = true
+  keys.send.fill(0)
+  keys.receive.fill(0)
+  noise.destroy()
+  return session
+}
