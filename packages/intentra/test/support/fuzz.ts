@@ -204,7 +204,7 @@ class FuzzSocket implements UdpSocketShape {
         stats.sendErrors++
         continue
       }
-      if (this.world.dice.once(5000)) {
+      if (!this.world.quiet && this.world.dice.once(5000)) {
         stats.sendQueueDropped++
         continue
       }
@@ -397,7 +397,8 @@ class World {
   private readonly byId = new Map<string, number>()
   private readonly own = new Uint8Array(MAX_DATAGRAM)
   private readonly source = new Uint8Array(ADDRESS_BYTES)
-  private quiet = false
+  /** Nobody does anything any more. */
+  quiet = false
   /** Nothing but the attacker harms: no loss, no outage, no move, no restart. */
   private readonly isCalm: boolean
   private addresses = 0
@@ -1039,7 +1040,8 @@ class World {
     this.duplication = 0
     this.latency = 10
     for (const station of this.stations) station.isCut = false
-    for (let i = 0; i < 650 && this.failure === undefined; i++) {
+    // longer than any key lives: a session that cannot go on has ended then
+    for (let i = 0; i < 1000 && this.failure === undefined; i++) {
       this.advance(200)
       this.check()
     }
