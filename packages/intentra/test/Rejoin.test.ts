@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
 import type { Session } from "../src/internal/session.js"
+import { isSealed } from "./support/frames.js"
 import { makePair } from "./support/rekeying.js"
 import type { Attempt, Station, StationOptions } from "./support/simulation.js"
 import {
@@ -15,6 +16,7 @@ import {
   Simulation,
   tableSizes
 } from "./support/simulation.js"
+import { u32 } from "./support/stranger.js"
 
 /** The hub's process comes again: same address, same key, nothing remembered. */
 const restart = (simulation: Simulation, hub: Station, options: StationOptions = {}): Station => {
@@ -192,20 +194,25 @@ describe("a hub that is gone for good", () => {
     }
   })
 
-  it("a peer that is closed while it rejoins ends at once, its handshake with it", () => {
-    for (const after of [16_100, 16_120]) {
+  it("a peer that is closed while it rejoins ends at once, and its handshake with it, however far that had come", () => {
+    for (const after of [0, 30, 60, 80, 110, 140]) {
       const { alice, hub, simulation } = makePair({ latency: 25 })
       const peer = alice.peerOf(hub)
       simulation.advance(3000)
-      restart(simulation, hub)
-      for (let i = 0; i < after; i += 20) {
+      const again = restart(simulation, hub)
+      while (peer.session.rejoining === undefined) {
         peer.unsafeSend(bytesOf("state"))
-        simulation.advance(20)
+        simulation.advance(1)
       }
+      simulation.advance(after)
       alice.hub.close(peer.session, "LocalClosed")
       assert.strictEqual(peer.closeReason, "LocalClosed")
-      simulation.advance(120_000)
+      simulation.advance(6000)
+      assert.deepStrictEqual([alice.core.active.size, again.core.active.size], [0, 0])
+      assert.strictEqual(count(alice, "PeerRejoined"), 0)
+      simulation.advance(40_000)
       assert.deepInclude(tableSizes(alice), { connections: 0, identities: 0, addresses: 0, timers: 0 })
+      assert.deepInclude(tableSizes(again), { connections: 0, identities: 0, addresses: 0, timers: 0 })
       assert.strictEqual(alice.counters.sessionsActive, 0)
     }
   })
@@ -272,6 +279,89 @@ describe("a hub that is alive", () => {
     assert.strictEqual(hub.core.active.size, 1)
     assertDelivers(alice, hub)
   })
+
+  it("may say Replaced before the client has heard the new session: its peer goes on all the same", () => {
+    const { alice, hub, simulation } = makePair()
+    const peer = alice.peerOf(hub)
+    const { connId } = peer.session
+    simulation.advance(1000)
+    simulation.network.unsafePartition(["10.0.0.1"], ["10.0.0.2"])
+    while (peer.session.rejoining === undefined) {
+      peer.unsafeSend(bytesOf("up"))
+      simulation.advance(100)
+    }
+    simulation.network.unsafeHeal()
+    // of the sealed packets only those of the old session arrive
+    alice.wants = ({ bytes }) => !isSealed(bytes) || u32(bytes, 4) === connId
+    simulation.advance(3000)
+    assert.strictEqual(hub.counters.handshakes, 2)
+    assert.isUndefined(peer.closeReason)
+    alice.wants = () => true
+    simulation.advance(1500)
+    assert.deepStrictEqual(alice.events.map(({ _tag }) => _tag), ["PeerConnected", "PeerRejoined"])
+    assert.strictEqual(alice.peerOf(hub), peer)
+    assertDelivers(alice, hub)
+  })
+})
+
+describe("everything at once", () => {
+  type Trouble = readonly [kind: "rebind" | "cut" | "restart" | "rekey", after: number, size: number]
+  const troubles: fc.Arbitrary<ReadonlyArray<Trouble>> = fc.array(
+    fc.tuple(
+      fc.constantFrom("rebind" as const, "cut" as const, "restart" as const, "rekey" as const),
+      fc.integer({ min: 0, max: 5000 }),
+      fc.integer({ min: 0, max: 100 })
+    ),
+    { minLength: 2, maxLength: 6 }
+  )
+
+  it.prop(
+    "a hub restarted, paths cut, addresses lost and keys changed: a peer that talks is the same one after it, and talks",
+    [troubles, fc.boolean()],
+    ([plan, hubTalks]) => {
+      const { alice, hub, simulation } = makePair({ latency: 20, jitter: 10, loss: 0.05, duplicate: 0.05 })
+      const peer = alice.peerOf(hub)
+      let current = hub
+      let seenAt = ALICE
+      const talk = (millis: number): void => {
+        for (let i = 0; i < millis; i += 250) {
+          peer.unsafeSend(bytesOf("up"))
+          if (hubTalks && current.findSession(alice) !== undefined) current.send(alice, "down")
+          simulation.advance(250)
+        }
+      }
+      plan.forEach(([kind, after, size], i) => {
+        talk(after)
+        if (kind === "rebind") {
+          const next = `10.7.${i}.${size}:${9000 + i}`
+          simulation.network.unsafeRebindNat(seenAt, next)
+          seenAt = next
+        } else if (kind === "cut") {
+          simulation.network.unsafePartition(["10.0.0.1"], [seenAt])
+          talk(size * 60)
+          simulation.network.unsafeHeal()
+        } else if (kind === "restart") {
+          current = restart(simulation, current)
+        } else {
+          const { rekeying } = peer.session
+          if (rekeying !== undefined) rekeying.rekeyAt = simulation.network.now
+        }
+      })
+      talk(40_000)
+      assert.isUndefined(peer.closeReason)
+      assert.deepStrictEqual([alice.core.active.size, current.core.active.size], [1, 1])
+      assert.strictEqual(alice.sessionWith(current).handle === peer, true)
+      simulation.network.unsafeConfigure({ loss: 0, duplicate: 0, jitter: 0 })
+      simulation.advance(1000)
+      assertDelivers(alice, current)
+      simulation.advance(31_000)
+      assert.deepInclude(tableSizes(alice), { connections: 1, identities: 1, addresses: 1, timers: 1, inFlight: 0 })
+      assert.deepInclude(tableSizes(current), { connections: 1, identities: 1, addresses: 1, timers: 1, inFlight: 0 })
+      assertLedger(alice)
+      assertLedger(current)
+    },
+    seeded(60)
+  )
 })
 
 describe("two sessions of one key", () => {

@@ -114,6 +114,23 @@ describe("a peer that moves", () => {
     assert.notStrictEqual(found[0].token, found[1].token)
   })
 
+  it("has a path whose longest datagram must be found anew", () => {
+    const { alice, hub, simulation } = makePair({ latency: 5 })
+    const atFirst = hub.peerOf(alice).maxPayload()
+    for (let i = 0; i < 300; i++) {
+      alice.send(hub, "up")
+      // full datagrams: nobody looks for a longer one before
+      hub.send(alice, "down".padEnd(atFirst))
+      simulation.advance(100)
+    }
+    assert.isAbove(hub.peerOf(alice).maxPayload(), atFirst)
+    rebind(simulation)
+    alice.send(hub, "moving")
+    while (addressOf(hub, alice) !== MOVED) simulation.advance(1)
+    assert.strictEqual(hub.peerOf(alice).maxPayload(), atFirst)
+    assertDelivers(alice, hub)
+  })
+
   it.prop(
     "is followed although challenges and answers are lost, up to three of them",
     [fc.uniqueArray(fc.integer({ min: 0, max: 7 }), { maxLength: 3 })],
@@ -213,6 +230,28 @@ describe("a peer that moves", () => {
     },
     seeded(41)
   )
+
+  it("loses nothing Reliable, both ways, however often it moves", () => {
+    const { alice, hub, simulation } = makePair({ latency: 20, loss: 0.05 })
+    const sent: ReadonlyArray<Array<string>> = [[], []]
+    let from = ALICE
+    for (let i = 0; i < 1500; i++) {
+      if (i % 100 === 50) {
+        const to = `10.0.8.${i / 50}:9000`
+        rebind(simulation, from, to)
+        from = to
+      }
+      if (alice.send(hub, `${i}`, { intent: "Reliable" }) === 0) sent[0].push(`${i}`)
+      if (hub.send(alice, `${i}`, { intent: "Reliable" }) === 0) sent[1].push(`${i}`)
+      simulation.advance(20)
+    }
+    simulation.advance(20_000)
+    assert.strictEqual(hub.counters.moves, 15)
+    assert.isAbove(Math.min(sent[0].length, sent[1].length), 500)
+    for (const [station, texts] of [[hub, sent[0]], [alice, sent[1]]] as const) {
+      assert.isTrue(station.inbox.map(({ text }) => text).join() === texts.join(), "each once, in order")
+    }
+  })
 
   it("a thousand times leaves no address behind", () => {
     const { alice, hub, simulation } = makePair({ latency: 1 })
@@ -328,6 +367,20 @@ describe("strangers and addresses", () => {
       assert.strictEqual(alice.inbox.length, 500)
       assert.deepStrictEqual([hub.counters.strikes, alice.counters.strikes], [0, 0])
     }
+  })
+
+  it("an answer from the old address ends the attempt at once, so that the next one need not wait", () => {
+    const { alice, hub, simulation } = makePair({ latency: 10 })
+    simulation.advance(1000)
+    simulation.inject(STRANGER, HUB, seal(alice.sessionWith(hub), realtime("copied")))
+    simulation.advance(1)
+    assert.isDefined(hub.sessionWith(alice).move)
+    simulation.advance(21)
+    assert.isUndefined(hub.sessionWith(alice).move)
+    rebind(simulation)
+    alice.send(hub, "moving")
+    simulation.advance(35)
+    assert.strictEqual(addressOf(hub, alice), MOVED)
   })
 
   it("one tiny packet from a spoofed address brings three times its bytes there at most, however long it is waited", () => {
