@@ -197,7 +197,7 @@ end
 local TYPES = { [0] = "DATA", [1] = "ACK", [2] = "HANDSHAKE", [3] = "CONTROL" }
 local INTENTS = { [0] = "Realtime", [1] = "Reliable", [2] = "Sequenced" }
 local KINDS = { "hello", "challenge", "echo", "message 2", "message 3" }
-local PATTERNS = { [0] = "XX", [1] = "XXpsk3" }
+local PATTERNS = { [0] = "XX", [1] = "XXpsk3", [2] = "IK", [3] = "IKpsk2" }
 local STEPS = { "request", "answer" }
 local CODES = {
   [0] = "PeerClosed", "LocalClosed", "AuthFail", "ProtocolViolation", "Timeout", "Replaced", "LimitExceeded",
@@ -541,7 +541,7 @@ local function dissectHandshake(tvb, tree, pinfo)
       padding = 58
       if length > HELLO - 16 - 58 then
         malformed("Noise message 1 goes beyond its room")
-      elseif length == 0 or not dissectNoise(tvb(58, length), true, false, tree) then
+      elseif length == 0 or not dissectNoise(tvb(58, length), true, tvb(18, 1):uint() >= 2, tree) then
         malformed("Noise message 1 is too short")
       else
         padding = 58 + length
@@ -564,7 +564,9 @@ local function dissectHandshake(tvb, tree, pinfo)
     tree:add(F["handshake.mac1"], tvb(52, 16))
   elseif kind == 4 or kind == 5 then
     tree:add(F["handshake.reserved"], tvb(17, 3))
-    if size == 20 or not dissectNoise(tvb(20), kind == 4, true, tree) then
+    -- message 2 of IK has no static key: it is shorter than any of XX
+    local hasStatic = kind == 5 or size - 20 >= 96
+    if size == 20 or not dissectNoise(tvb(20), kind == 4, hasStatic, tree) then
       malformed("the Noise message is too short")
     end
     if kind == 4 and size - 20 > 1200 then

@@ -171,6 +171,8 @@ export type Concerns =
   | TransportMetrics
 
 const EVENTS = 1024
+/** Sessions about which the authorizer is asked again at the same time. */
+const REVOCATIONS = 64
 
 const invalid = (detail: string) => new IntentraError({ reason: "InvalidOptions", detail })
 
@@ -215,6 +217,7 @@ export const make = (
         Effect.timeout(settings.handshakeTimeout),
         Effect.catchAllCause((cause) => Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false))
       )
+    let changes = 0
     const reportDefect = oncePerPlace((where, error) => fork(Effect.logError(`${where} threw`, error)))
     const hub = new Hub(
       socket,
@@ -235,7 +238,14 @@ export const make = (
           for (const subscriber of subscribers) subscriber.unsafeOffer(event)
         },
         decide: (verdict, done) => {
-          fork(Effect.map(decided(verdict), done))
+          const asked = changes
+          fork(
+            Effect.flatMap(decided(verdict), (admitted) => {
+              done(admitted)
+              // the list has changed while it was being asked: what it said may be old
+              return admitted && changes !== asked ? reauthorize : Effect.void
+            })
+          )
         },
         fold,
         defect: reportDefect
@@ -264,18 +274,31 @@ export const make = (
       Effect.forkScoped
     )
 
+    const revoke = (peer: SessionPeer) =>
+      Effect.suspend(() => {
+        const verdict = authorizer.authorize(peer.publicKey, peer.address)
+        return typeof verdict === "boolean" ? Effect.succeed(verdict) : decided(verdict)
+      }).pipe(
+        Effect.catchAllCause((cause) => Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false)),
+        Effect.flatMap((admitted) => admitted ? Effect.void : peer.close("AuthFail"))
+      )
+    const reauthorize: Effect.Effect<void> = Effect.suspend(() =>
+      Effect.forEach(hub.peers().filter((peer) => !peer.initiator), revoke, {
+        concurrency: REVOCATIONS,
+        discard: true
+      })
+    )
     if (authorizer.changes !== undefined) {
-      const revoke = (peer: SessionPeer) =>
-        Effect.suspend(() => {
-          const verdict = authorizer.authorize(peer.publicKey, peer.address)
-          return typeof verdict === "boolean" ? Effect.succeed(verdict) : decided(verdict)
-        }).pipe(Effect.flatMap((admitted) => admitted ? Effect.void : peer.close("AuthFail")))
-      yield* Stream.runForEach(authorizer.changes, () =>
-        Effect.suspend(() =>
-          Effect.forEach(hub.peers(), (peer) => peer.initiator ? Effect.void : revoke(peer))
-        )).pipe(
-          Effect.forkScoped
-        )
+      yield* authorizer.changes.pipe(
+        Stream.runForEach(() =>
+          Effect.suspend(() => {
+            changes++
+            return Effect.sync(() => fork(reauthorize))
+          })
+        ),
+        Effect.catchAllCause((cause) => Effect.logError("the authorizer tells no more changes", cause)),
+        Effect.forkScoped
+      )
     }
 
     const whileOpen: Effect.Effect<void, IntentraError> = Effect.suspend(() =>

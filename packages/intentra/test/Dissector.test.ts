@@ -337,7 +337,7 @@ describe.skipIf(!present)("the dissector", () => {
       ["hello: ack", change(hello, 12, 1)],
       ["hello: unknown flag", change(hello, 17, 3)],
       ["hello: byte 19", change(hello, 19, 1)],
-      ["hello: unknown pattern", change(hello, 18, 2)],
+      ["hello: unknown pattern", change(hello, 18, 9)],
       ["hello: no conn_id", change(hello, 20, 0, 0, 0, 0)],
       ["echo: Noise message beyond its room", change(echo, 56, 0x04, 0x67)],
       ["echo: short", resized(echo, 600)],

@@ -104,6 +104,8 @@ export class Rekey {
       rekeying.request.interval = Math.min(LAST_REPEAT, rekeying.request.interval * 2)
       rekeying.request.repeatAt = now + rekeying.request.interval
       this.sender.sendFrame(now, session, Frame.REKEY, rekeying.request.body)
+      // the repeats keep the keepalive from being due, so they say what it would say
+      if (!session.pingOpen) this.sender.sendControl(now, session)
     } else if (now >= rekeying.rekeyAt) {
       this.start(now, session)
     }
