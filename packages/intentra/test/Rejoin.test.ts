@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
 import type { Session } from "../src/internal/session.js"
 import { isSealed } from "./support/frames.js"
-import { makePair } from "./support/rekeying.js"
+import { due, makePair } from "./support/rekeying.js"
 import type { Attempt, Station, StationOptions } from "./support/simulation.js"
 import {
   ALICE,
@@ -79,6 +79,17 @@ describe("a hub that was restarted", () => {
     assert.isUndefined(peer.closeReason)
     assert.strictEqual(alice.peerOf(again), peer)
     assertDelivers(alice, again)
+  })
+
+  it("is found again by an idle client that was about to ask it for new keys", () => {
+    const { alice, hub, simulation } = makePair()
+    const peer = alice.peerOf(hub)
+    simulation.advance(20_000)
+    const again = restart(simulation, hub)
+    due(alice, hub, 100)
+    simulation.advance(59_000)
+    assert.deepStrictEqual(alice.events.map(({ _tag }) => _tag), ["PeerConnected", "PeerRejoined"])
+    assert.strictEqual(alice.peerOf(again), peer)
   })
 
   it.prop(
@@ -458,6 +469,8 @@ describe("both ends connect at once", () => {
       assert.deepStrictEqual([a.core.active.size, b.core.active.size], [1, 1])
       assert.strictEqual(a.sessionWith(b).connId, b.sessionWith(a).remoteConnId)
       assert.strictEqual(b.sessionWith(a).connId, a.sessionWith(b).remoteConnId)
+      // whichever session stays, what connect gave is its peer
+      assert.isTrue(first.peer === a.peerOf(b) && second.peer === b.peerOf(a))
       simulation.network.unsafeConfigure({ latency: 5, jitter: 0 })
       assertDelivers(a, b)
       simulation.advance(40_000)

@@ -486,6 +486,17 @@ describe("a rekey under attack", () => {
     assert.strictEqual(hub.counters.strikes, 0)
   })
 
+  it("requests that do not authenticate, too few to close the session, cost no more than that", () => {
+    const { alice, hub, simulation } = makePair()
+    const begun = countRekeys(hub)
+    for (let i = 0; i < 100; i++) {
+      sendControl(alice, hub, garbage(1, 1, i))
+      simulation.advance(600)
+    }
+    assert.isAtMost(begun.length, 7)
+    assert.isUndefined(hub.peerOf(alice).closeReason)
+  })
+
   it("an authentic peer that never confirms gets one computation out of us until the key's end", () => {
     const { alice, hub, simulation } = makePair()
     const begun = countRekeys(hub)
