@@ -25,6 +25,11 @@ export interface TransportOptions {
   /** Active sessions. Default 10,000. */
   readonly maxSessions?: number | undefined
   /**
+   * Packets a second to one peer at most, and not above what it says that it takes, spread out instead of in bursts.
+   * Default: no pacing, as befits private networks. Messages that wait for it obey their ttl and priority.
+   */
+  readonly pacePacketsPerSecond?: number | undefined
+  /**
    * When an identity that has an active session connects anew: `replace` closes the older one (default), `reject` refuses
    * the newer one, `allow` keeps both.
    */
@@ -83,6 +88,7 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
       maxDatagram: MAX_DATAGRAM,
       sendQueue: yield* count("sendQueue", 4_096, 16, 2 ** 20),
       sameIdentity: options.sameIdentity ?? "replace",
+      pacePacketsPerSecond: yield* count("pacePacketsPerSecond", Infinity, 1, Infinity),
       challengesPerTurn: 64,
       dhPerTurn: 32,
       dhPerSecond: 6_000,

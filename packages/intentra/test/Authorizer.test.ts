@@ -251,3 +251,55 @@ describe("an authorizer of the program's own", () => {
       assert.strictEqual(asked, 3)
     }))
 })
+
+describe("revocation by an authorizer that takes its time", () => {
+  it.scoped("a key that is revoked while its first verdict is on its way does not stay", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const admitted = yield* SubscriptionRef.make(true)
+      const slow = yield* Deferred.make<void>()
+      const alice = yield* makeClient(network, 2)
+      const hub = yield* makeHub(
+        network,
+        authorizing({
+          // looks it up, and takes its time to say so
+          authorize: () => Effect.tap(SubscriptionRef.get(admitted), () => Deferred.await(slow)),
+          changes: admitted.changes
+        })
+      )
+      const fiber = yield* Effect.fork(alice.connect({ ...hub.address, publicKey: hub.publicKey }))
+      yield* turns
+      yield* network.advance("1 second")
+      yield* SubscriptionRef.set(admitted, false)
+      yield* turns
+      yield* Deferred.succeed(slow, undefined)
+      yield* turns
+      yield* network.advance("10 seconds")
+      yield* turns
+      yield* Fiber.await(fiber)
+      yield* network.advance("1 second")
+      assert.strictEqual(yield* count(hub), 0)
+    }))
+
+  it.scoped("one verdict that never comes does not keep the others from being revoked at once", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const changed = yield* SubscriptionRef.make(false)
+      const members = yield* Effect.forEach([2, 3, 4], (n) => makeClient(network, n))
+      const hub = yield* makeHub(
+        network,
+        authorizing({
+          authorize: (_, { host }) =>
+            Effect.flatMap(
+              SubscriptionRef.get(changed),
+              (revoked) => !revoked ? Effect.succeed(true) : host === "10.0.0.2" ? Effect.never : Effect.succeed(false)
+            ),
+          changes: changed.changes
+        })
+      )
+      const peers = yield* Effect.forEach(members, (member) => connect(network, member, hub))
+      yield* SubscriptionRef.set(changed, true)
+      yield* settled(network)
+      assert.deepStrictEqual(peers.map(({ closeReason }) => closeReason), [undefined, "AuthFail", "AuthFail"])
+    }))
+})

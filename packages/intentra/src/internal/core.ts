@@ -42,6 +42,8 @@ export interface Limits {
   readonly dhPerTurn: number
   /** The same in a second; sources are limited when half of it is used. */
   readonly dhPerSecond: number
+  /** Packets a second to one peer; Infinity: no pacing. */
+  readonly pacePacketsPerSecond: number
   /** What happens when an identity that has an active session proves itself anew. */
   readonly sameIdentity: "replace" | "allow" | "reject"
   /** What we tell peers that we take, packets a second. */

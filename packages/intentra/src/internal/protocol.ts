@@ -288,6 +288,7 @@ export class Protocol implements HandshakeInput {
           session.rekeying?.deadline ?? Infinity,
           session.move?.repeatAt ?? Infinity,
           session.pingLostAt,
+          session.paceAt,
           this.reliable.deadline(session),
           session.pathMtu?.deadline ?? Infinity,
           this.rejoinAt(now, session)
@@ -322,6 +323,7 @@ export class Protocol implements HandshakeInput {
     this.reliable.timeout(now, session)
     this.sender.probePath(now, session)
     this.sender.repeatPing(now, session)
+    this.sender.resumePaced(now, session)
     this.rekey.timeout(now, session)
     this.roaming.timeout(now, session)
     // any of these may have closed it

@@ -5,6 +5,7 @@ import * as Intent from "../Intent.js"
 import { ACK, CONTROL, DATA, HEADER_BYTES, MAX_PACKET_BYTES } from "../PacketHeader.js"
 import { ACCEPTED, OVERLOAD, PAYLOAD_TOO_LARGE, SESSION_CLOSED, WOULD_BLOCK } from "../SendResult.js"
 import type { SendResult } from "../SendResult.js"
+import type { TokenBucket } from "../TokenBucket.js"
 import { writeU32 } from "./bytes.js"
 import type { Core } from "./core.js"
 import { SEAL_LIMIT, SEAL_RESERVE, TAG_BYTES } from "./core.js"
@@ -17,6 +18,8 @@ import { ACTIVE, PING_INTERVAL } from "./session.js"
 import type { Session } from "./session.js"
 
 const NONE = -1
+/** A packet that the pacer holds back is tried again after so many milliseconds. */
+const PACE_WAIT = 1
 /** Tokens from here on are those of path MTU probes. */
 export const PROBE_TOKENS = 2 ** 31
 export const PONG_BYTES = 12
@@ -100,9 +103,10 @@ export class Sender {
     this.considerPing(now, session)
     for (;;) {
       if (!this.withinBudget(now, session)) return
+      const { outgoing } = session
+      if (session.pacer !== undefined && this.hasMessages(session) && !this.mayPace(now, session, session.pacer)) return
       const offset = core.reserve(MAX_PACKET_BYTES)
       if (offset < 0) return
-      const { outgoing } = session
       const start = offset + HEADER_BYTES
       // what was lost goes again in a datagram that any path carries
       const size = outgoing !== undefined && outgoing.lost > 0
@@ -110,7 +114,7 @@ export class Sender {
         : session.maxDatagram
       const end = offset + size - TAG_BYTES
       let at = this.writeControl(now, session, arena, start)
-      const waiting = session.queueHead !== NONE || (outgoing !== undefined && outgoing.next() >= 0)
+      const waiting = this.hasMessages(session)
       const beforeAck = at
       if (waiting || at > start || reliable.isUrgent(session)) at = reliable.writeAck(now, session, arena, at)
       const controlEnd = at
@@ -142,11 +146,33 @@ export class Sender {
       const type = at > controlEnd ? DATA : controlEnd > beforeAck ? ACK : CONTROL
       if (session.pingOpen && session.pingSentAt === now) session.pingDatagram = at - offset + TAG_BYTES
       if (!core.seal(now, session, type, intent, priority, offset, at - start)) return
-      if (session.queueHead === NONE && (outgoing === undefined || outgoing.next() < 0)) break
+      if (!this.hasMessages(session)) break
       // there was more than one datagram took: a larger one would help
       this.wantLarger(now, session)
     }
     if (session.outgoing !== undefined) core.arm(session, session.outgoing.deadline)
+  }
+
+  private hasMessages(session: Session): boolean {
+    return session.queueHead !== NONE || (session.outgoing !== undefined && session.outgoing.next() >= 0)
+  }
+
+  /** Takes a token for a packet with messages, or sets the time for the next try. */
+  private mayPace(now: number, session: Session, pacer: TokenBucket): boolean {
+    if (pacer.take(now)) {
+      session.paceAt = Infinity
+      return true
+    }
+    session.paceAt = now + PACE_WAIT
+    this.core.arm(session, session.paceAt)
+    return false
+  }
+
+  /** The pacer's time has come. */
+  resumePaced(now: number, session: Session): void {
+    if (now < session.paceAt) return
+    session.paceAt = Infinity
+    this.core.markReady(session)
   }
 
   /** The first message of the session's queue that has not expired. */

@@ -124,6 +124,11 @@ export class Session implements Endpoint {
   rekeying: Rekeying | undefined = undefined
   move: Move | undefined = undefined
 
+  /** Limits the packets with messages to this peer; undefined: no limit. */
+  pacer: TokenBucket | undefined = undefined
+  /** When the pacer lets the next packet go; Infinity when nothing waits for it. */
+  paceAt = Infinity
+
   // CLOSE
   closeBytes: Uint8Array | undefined = undefined
   closeSends = 0
