@@ -2,21 +2,30 @@
 import { parseArgs } from "node:util"
 import { flood } from "./flood.js"
 import * as floodRoles from "./floodRoles.js"
+import * as sessionRoles from "./sessionRoles.js"
+import { sessions } from "./sessions.js"
 
 const help = `npm run soak -- flood [--seconds 10] [--rate 50000]
 
-  flood     a hub with 20 peers at 100 Hz is flooded with hellos, forged and replayed packets over loopback
+npm run soak -- sessions [--real 20000] [--logical 1000000] [--seconds 300]
+
+  flood     a hub with 20 peers at 100 Hz is flooded with hellos, forged and replayed packets over loopback;
+            exits 1 when those peers notice
+  sessions  sessions on real sockets to one hub, and in one table, and the memory that each takes; 0 leaves one out
 `
 
 const roles: { readonly [role: string]: () => void } = {
   "flood-hub": floodRoles.hub,
   "flood-peers": floodRoles.peers,
-  flooder: floodRoles.flooder
+  flooder: floodRoles.flooder,
+  "session-hub": sessionRoles.sessionHub,
+  "session-clients": sessionRoles.sessionClients,
+  "session-table": sessionRoles.logicalSessions
 }
 
 const numberOf = (text: string | undefined, fallback: number, name: string): number => {
   const value = text === undefined ? fallback : Number(text.replaceAll(/[,_]/g, ""))
-  if (!(value > 0)) throw new RangeError(`--${name} is ${text}, but must be a number above 0`)
+  if (!(value >= 0)) throw new RangeError(`--${name} is ${text}, but must be a number from 0`)
   return value
 }
 
@@ -27,6 +36,8 @@ const main = async (): Promise<number> => {
       role: { type: "string" },
       seconds: { type: "string" },
       rate: { type: "string" },
+      real: { type: "string" },
+      logical: { type: "string" },
       help: { type: "boolean", short: "h" }
     }
   })
@@ -41,6 +52,14 @@ const main = async (): Promise<number> => {
         rate: numberOf(values.rate, 50_000, "rate")
       }
       return await flood(options) ? 0 : 1
+    }
+    case "sessions": {
+      const options = {
+        real: numberOf(values.real, 20_000, "real"),
+        logical: numberOf(values.logical, 1_000_000, "logical"),
+        seconds: numberOf(values.seconds, 300, "seconds")
+      }
+      return await sessions(options) ? 0 : 1
     }
     default:
       console.log(help)
