@@ -777,13 +777,14 @@ describe("an authorizer that answers with an Effect", () => {
 
   it.scoped("refuses when it never answers, holds nothing longer than the handshake, and counts message 3", () =>
     Effect.gen(function*() {
-      const { exit, hub } = yield* outcomeOf(() => Effect.never, 6000)
+      const { exit, hub } = yield* outcomeOf(() => Effect.never, 12_000)
       const error = Exit.isFailure(exit) && exit.cause._tag === "Fail" ? exit.cause.error : undefined
       assert.include(["HandshakeTimeout", "Refused"], error?.reason)
       assert.strictEqual(hub.counters.sessionsActive, 0)
       assert.strictEqual(hub.counters.undecided, 0)
       assert.strictEqual(hub.counters.handshakesInFlight, 0)
-      assert.strictEqual(hub.counters.dropped("Unauthorized"), 1)
+      // the initiator has begun once more when the first attempt stayed silent
+      assert.strictEqual(hub.counters.dropped("Unauthorized"), 2)
     }))
 
   it.scoped("that throws refuses, and the transport goes on", () =>
@@ -829,5 +830,27 @@ describe("a connect of a program", () => {
       assert.strictEqual(peer.closeReason, "LocalClosed")
       assert.strictEqual(hub.counters.sessionsActive, 0)
       assert.strictEqual(hub.counters.closes[CloseReason.toCode("PeerClosed")], 1)
+    }))
+})
+
+describe("a handshake that made room for others at the hub", () => {
+  it.scoped("begins anew, and is in within its five seconds", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ seed: 1, latency: 10, jitter: 4 })
+      const hub = yield* IntentraTest.make(network, {
+        host: "10.0.0.1",
+        key: keyOf(1),
+        allow: "any",
+        gate: { inFlight: 4, perSource: 4 }
+      })
+      const fibers = []
+      for (let n = 2; n < 22; n++) {
+        const client = yield* IntentraTest.make(network, { host: `10.0.0.${n}`, key: keyOf(n) })
+        fibers.push(yield* Effect.fork(client.connect({ ...hub.address, publicKey: hub.publicKey })))
+      }
+      yield* network.advance("6 seconds")
+      for (const fiber of fibers) assert.isUndefined((yield* fiber).closeReason)
+      assert.isAbove(hub.counters.handshakesEvicted, 0)
+      assert.strictEqual(hub.counters.sessionsActive, 20)
     }))
 })

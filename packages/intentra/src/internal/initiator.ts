@@ -38,6 +38,9 @@ const LAST_REPEAT = 1000
  */
 const ECHOES_PER_REPEAT = 16
 
+/** Unanswered messages 3 after which the handshake begins anew. */
+const MESSAGE_3_TRIES = 5
+
 /** Diffie-Hellmans of reading message 2 and writing message 3. */
 const DH_OF_MESSAGE_2 = 3
 
@@ -52,6 +55,7 @@ export class Connecting implements Endpoint {
   echoesLeft = ECHOES_PER_REPEAT
   echo: Uint8Array | undefined = undefined
   message3: Uint8Array | undefined = undefined
+  message3Sent = 0
   session: Session | undefined = undefined
   /** The other end's own handshake stands: nothing more is sent, its session is awaited. */
   yielded = false
@@ -63,12 +67,13 @@ export class Connecting implements Endpoint {
   handle: unknown = undefined
 
   constructor(
-    readonly connId: number,
+    public connId: number,
     readonly addressId: number,
     readonly address: Uint8Array,
     readonly remoteKey: Uint8Array | undefined,
-    readonly hello: Uint8Array,
-    readonly message1: Uint8Array,
+    readonly nonce: Uint8Array,
+    public hello: Uint8Array,
+    public message1: Uint8Array,
     readonly mac1: (data: Uint8Array) => Uint8Array,
     /** IK: done with message 2. */
     readonly quick: boolean,
@@ -136,6 +141,7 @@ export class Initiator {
       this.core.host.addresses.acquire(address, 0),
       address.slice(),
       remoteKey?.slice(),
+      nonce,
       encodeHello(remoteKey !== undefined && !handshake.hasPsk, pattern, connId, nonce, mac1),
       noise.writeMessage(payload),
       mac1,
@@ -162,7 +168,9 @@ export class Initiator {
     connecting.repeats++
     connecting.interval = Math.min(LAST_REPEAT, connecting.interval * 2)
     connecting.echoesLeft = ECHOES_PER_REPEAT
-    if (connecting.message3 !== undefined) {
+    if (connecting.message3 !== undefined && connecting.message3Sent >= MESSAGE_3_TRIES) this.restart(now, connecting)
+    else if (connecting.message3 !== undefined) {
+      connecting.message3Sent++
       this.core.sendBytes(connecting.message3, connecting.addressId)
     } else {
       // the hello brings a fresh challenge in case the cookie has grown old or was forged
@@ -172,6 +180,31 @@ export class Initiator {
       }
     }
     this.schedule(now, connecting)
+  }
+
+  /** The responder has forgotten this handshake, it seems: once more from the beginning, under the same deadline. */
+  private restart(now: number, connecting: Connecting): void {
+    const { core } = this
+    const { handshake } = core.services
+    if (connecting.session !== undefined) core.abandon(now, connecting.session)
+    connecting.session = undefined
+    connecting.message3 = undefined
+    connecting.echo = undefined
+    connecting.interval = FIRST_REPEAT
+    // what was abandoned keeps its conn_id for a while
+    connecting.connId = core.table.newId(now)
+    core.services.entropy.fill(connecting.nonce)
+    connecting.noise = handshake.begin("initiator", connecting.connId, handshake.pattern)
+    connecting.message1 = connecting.noise.writeMessage(new Uint8Array(0))
+    connecting.hello = encodeHello(
+      connecting.remoteKey !== undefined && !handshake.hasPsk,
+      handshake.pattern,
+      connecting.connId,
+      connecting.nonce,
+      connecting.mac1
+    )
+    core.table.set(connecting)
+    core.sendBytes(connecting.hello, connecting.addressId)
   }
 
   /** A challenge for `connecting`: its nonce answers our hello, its MAC shows that the sender knows what mac1 shows. */
@@ -283,6 +316,7 @@ export class Initiator {
       core.activate(now, session)
       return core.confirm(now, session)
     }
+    connecting.message3Sent = 1
     core.sendBytes(connecting.message3, connecting.addressId)
     connecting.interval = FIRST_REPEAT
     this.schedule(now, connecting)

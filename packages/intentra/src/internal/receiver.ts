@@ -339,7 +339,7 @@ export class Receiver {
           this.onPong(now, session, readU32(bytes, body), body)
           break
         case Frame.PATH_CHALLENGE:
-          this.roaming.onChallenge(now, session, bytes.subarray(body, behind))
+          this.roaming.onChallenge(now, session, bytes.subarray(body, behind), this.addresses, this.addressOffset)
           break
         case Frame.PATH_RESPONSE:
           this.roaming.onResponse(now, session, bytes.subarray(body, behind), this.addresses, this.addressOffset)

@@ -62,9 +62,21 @@ export class Roaming {
     this.challenge(now, session, move)
   }
 
-  /** PATH_CHALLENGE: answered to where our packets go. */
-  onChallenge(now: number, session: Session, token: Uint8Array): void {
-    this.sender.sendFrame(now, session, Frame.PATH_RESPONSE, token)
+  /** PATH_CHALLENGE: answered to where it came from, which need not be where our packets go (RFC 9000 section 8.2.2). */
+  onChallenge(
+    now: number,
+    session: Session,
+    token: Uint8Array,
+    addresses: Uint8Array,
+    addressOffset: number
+  ): void {
+    const table = this.core.host.addresses
+    if (table.equals(session.addressId, addresses, addressOffset)) {
+      return this.sender.sendFrame(now, session, Frame.PATH_RESPONSE, token)
+    }
+    const id = table.acquire(addresses, addressOffset)
+    this.sender.sendFrame(now, session, Frame.PATH_RESPONSE, token, id)
+    this.core.releaseAddress(id)
   }
 
   onResponse(
