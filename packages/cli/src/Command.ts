@@ -132,9 +132,11 @@ const peer = Command.make(
       Options.withDefault("-"),
       Options.withDescription("Where the updates come from, one per line; - is standard input.")
     ),
-    intent: Options.choice("intent", ["realtime", "sequenced"]).pipe(
+    intent: Options.choice("intent", ["realtime", "sequenced", "reliable"]).pipe(
       Options.withDefault("realtime"),
-      Options.withDescription("realtime: each update for itself. sequenced: only the latest counts.")
+      Options.withDescription(
+        "realtime: each update for itself. sequenced: only the latest counts. reliable: all of them, in order."
+      )
     ),
     json
   },

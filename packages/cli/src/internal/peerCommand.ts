@@ -28,7 +28,7 @@ export interface PeerOptions {
   readonly psk: Option.Option<string>
   readonly rate: number
   readonly input: string
-  readonly intent: "realtime" | "sequenced"
+  readonly intent: "realtime" | "sequenced" | "reliable"
   readonly json: boolean
 }
 
@@ -37,6 +37,11 @@ const backoff = Schedule.exponential("250 millis").pipe(
   Schedule.union(Schedule.spaced("15 seconds")),
   Schedule.jittered
 )
+
+/** How long the last updates wait for a hub that says nothing. */
+const LAST_WORDS_MS = 5_000
+
+const INTENTS = { realtime: "Realtime", sequenced: "Sequenced", reliable: "Reliable" } as const
 
 /** How far behind its rate a peer may be and still send faster for a moment. */
 const CATCH_UP_MS = 20
@@ -84,7 +89,7 @@ class Sending {
     readonly target: ConnectOptions,
     readonly lines: Lines
   ) {
-    this.sendOptions = SendOptions.make({ intent: options.intent === "sequenced" ? "Sequenced" : "Realtime" })
+    this.sendOptions = SendOptions.make({ intent: INTENTS[options.intent] })
     this.out = new Console(options.json)
   }
 
@@ -149,12 +154,14 @@ class Sending {
   }
 }
 
-/** Nothing is queued any more, or a second has passed. */
+/** Nothing waits to be sent or to be acknowledged any more, or the hub does not answer. */
 const flushed = (peer: Peer): Effect.Effect<void> =>
   peer.stats.pipe(
-    Effect.repeat({ schedule: Schedule.spaced("5 millis"), until: (stats) => stats.queued === 0 }),
-    Effect.timeout("1 second"),
-    Effect.ignore
+    Effect.repeat({
+      schedule: Schedule.spaced("5 millis"),
+      until: (stats) => (stats.queued === 0 && stats.unacknowledged === 0) || stats.silence > LAST_WORDS_MS
+    }),
+    Effect.asVoid
   )
 
 /** Session after session, until the input has ended or another attempt would change nothing. */

@@ -4,7 +4,7 @@ export const MAX_RTO = 10_000
 export const INITIAL_RTO = 1_000
 
 /** Backing off goes no further than this: what is late is worth less than what it costs to ask again. */
-export const MAX_BACKOFF = 2_000
+const MAX_BACKOFF = 2_000
 
 /** G of RFC 6298: the clock is read once a turn. */
 const GRANULARITY = 1

@@ -68,7 +68,7 @@ export const keyOf = (n: number): Redacted.Redacted<Uint8Array> => Redact.make(n
 
 export const publicKeyOf = (n: number): Uint8Array => node.x25519.publicKey(Redact.value(keyOf(n)))
 
-export const addressBytes = (text: string): Uint8Array => {
+const addressBytes = (text: string): Uint8Array => {
   const parsed = Address.parse(text)
   const out = new Uint8Array(Address.ADDRESS_BYTES)
   if (parsed === undefined || !Address.encode(parsed, out, 0)) throw new Error(`${text} is no address`)

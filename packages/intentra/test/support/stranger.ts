@@ -6,7 +6,6 @@ import {
   CHALLENGE,
   CHALLENGE_BYTES,
   CHALLENGE_COOKIE,
-  CHALLENGE_NONCE,
   COOKIE_BYTES,
   ECHO,
   ECHO_NOISE,
@@ -34,9 +33,7 @@ export const kindOf = (bytes: Uint8Array): number => (bytes[0] & 15) === 2 ? byt
 export const u32 = (bytes: Uint8Array, offset: number): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset)
 
-export const connIdOf = (bytes: Uint8Array): number => u32(bytes, 4)
-
-export const parameters = (connId: number): Uint8Array =>
+const parameters = (connId: number): Uint8Array =>
   TransportParameters.encode({ connId, maxDatagram: 2048, packetsPerSecond: 10_000 }, 0)
 
 const nonceOf = (n: number): Uint8Array => {
@@ -136,4 +133,4 @@ export const forgeMessage2 = (echo: Uint8Array, handshake: HandshakeShape, connI
   return encodeNoise(MESSAGE_2, initiator, noise.writeMessage(parameters(connId)))
 }
 
-export { CHALLENGE_COOKIE, CHALLENGE_NONCE, ECHO_NOISE, encodeNoise, NOISE_MESSAGE }
+export { encodeNoise, NOISE_MESSAGE }

@@ -15,7 +15,7 @@ const clean = (raw: string, invalid: RegExp): string => {
 export const metricName = (raw: string): string => clean(raw, /[^a-zA-Z0-9:]+/g)
 
 /** @internal `[a-zA-Z_][a-zA-Z0-9_]*`, never starting with the reserved `__` */
-export const labelName = (raw: string): string => clean(raw, /[^a-zA-Z0-9]+/g)
+const labelName = (raw: string): string => clean(raw, /[^a-zA-Z0-9]+/g)
 
 // A lone surrogate has no UTF-8 form: what is compared here must be what reaches the wire.
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, "\ufffd")
@@ -32,7 +32,7 @@ const number = (value: number): string =>
   value === Infinity ? "+Inf" : value === -Infinity ? "-Inf" : Object.is(value, -0) ? "-0" : String(value)
 
 /** @internal */
-export const sampleValue = (value: number | bigint): string => {
+const sampleValue = (value: number | bigint): string => {
   if (typeof value === "number") return number(value)
   // Every digit is kept, but readers parse a 64-bit float and refuse one that overflows.
   const float = Number(value)
