@@ -21,11 +21,7 @@ interface Report {
 }
 
 interface Fuzzer {
-  readonly fuzz: (options: {
-    readonly seed: number
-    readonly datagrams: number
-    readonly onEpisode: (report: Report) => boolean
-  }) => Report
+  readonly fuzz: (options: { readonly seed: number; readonly datagrams: number }) => Iterable<Report>
 }
 
 const numberOf = (text: string | undefined, fallback: number, name: string): number => {
@@ -60,19 +56,18 @@ const main = async (): Promise<number> => {
     `${report.delivered.toLocaleString("en")} messages checked, ${report.episodes} episodes, ` +
     `${Math.round(report.hostile / seconds()).toLocaleString("en")}/s`
   try {
-    const report = fuzz({
-      seed,
-      datagrams,
-      onEpisode: (so) => {
-        if (seconds() - lastLine >= 10) {
-          lastLine = seconds()
-          console.log(line(so))
-        }
-        return seconds() < minutes * 60
+    let last: Report | undefined
+    for (const report of fuzz({ seed, datagrams })) {
+      last = report
+      if (seconds() - lastLine >= 10) {
+        lastLine = seconds()
+        console.log(line(report))
       }
-    })
-    console.log(JSON.stringify(report))
-    console.log(`every law held: ${line(report)}, from seed ${seed}, in ${seconds().toFixed(1)} s`)
+      if (seconds() >= minutes * 60) break
+    }
+    if (last === undefined) return 0
+    console.log(JSON.stringify(last))
+    console.log(`every law held: ${line(last)}, from seed ${seed}, in ${seconds().toFixed(1)} s`)
     return 0
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)

@@ -45,8 +45,6 @@ export interface FuzzOptions {
   readonly datagrams: number
   /** Datagrams of one episode, which begins with fresh stations and ends when nothing is left of them. Default 50,000. */
   readonly episode?: number
-  /** Called after each episode; false ends the run. */
-  readonly onEpisode?: (report: FuzzReport) => boolean | void
 }
 
 /** What happened. */
@@ -1137,8 +1135,11 @@ const BODIES = new Map([
   [Frame.REKEY, 50]
 ])
 
-/** Runs episodes until the datagrams are spent; throws {@link FuzzFailure} where a law does not hold. */
-export const fuzz = (options: FuzzOptions): FuzzReport => {
+/**
+ * Runs episodes until the datagrams are spent, and yields the sums so far after each; throws {@link FuzzFailure} where a
+ * law does not hold.
+ */
+export function* fuzz(options: FuzzOptions): Generator<FuzzReport, void> {
   const report: FuzzReport = {
     episodes: 0,
     steps: 0,
@@ -1177,7 +1178,6 @@ export const fuzz = (options: FuzzOptions): FuzzReport => {
     report.episodes++
     report.steps += world.step
     report.hostile += world.hostile
-    if (options.onEpisode?.(report) === false) break
+    yield report
   }
-  return report
 }
