@@ -49,7 +49,8 @@ export const sessionHub = (): void => {
 export const sessionClients = (): void => {
   answer({
     /** How many of `count` transports have a session; stops at the first that cannot have one. */
-    open: async ({ count, hub }: { readonly hub: Target; readonly count: number }) => {
+    open: async ({ count, hub, millis }: { readonly hub: Target; readonly count: number; readonly millis: number }) => {
+      const until = performance.now() + millis
       let connected = 0
       let why = ""
       const one = async (): Promise<void> => {
@@ -63,6 +64,7 @@ export const sessionClients = (): void => {
       }
       const worker = async (): Promise<void> => {
         while (why === "" && started++ < count) {
+          if (performance.now() > until) why = "the time is over"
           try {
             await one()
           } catch (error) {
