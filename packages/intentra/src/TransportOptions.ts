@@ -90,6 +90,7 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
       sameIdentity: options.sameIdentity ?? "replace",
       pacePacketsPerSecond: yield* count("pacePacketsPerSecond", Infinity, 1, Infinity),
       challengesPerTurn: 64,
+      challengesPerSecond: 20_000,
       dhPerTurn: 32,
       dhPerSecond: 6_000,
       packetsPerSecond: yield* count("packetsPerSecond", 10_000, 1, Infinity),

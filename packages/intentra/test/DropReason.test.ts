@@ -17,7 +17,17 @@ describe("DropReason", () => {
   })
 
   it("every reason belongs to one ledger: those of messages and of sealed datagrams are listed, all others end a datagram", () => {
-    const message = ["Stale", "DeliveryOverflow", "Expired", "Superseded", "Overload", "SessionClosed"]
+    const message = [
+      "Stale",
+      "Duplicate",
+      "BeyondWindow",
+      "DeliveryOverflow",
+      "Expired",
+      "Superseded",
+      "Overload",
+      "PathShrunk",
+      "SessionClosed"
+    ]
     const outbound = ["SendQueueFull"]
     for (const reason of DropReason.all) {
       const expected = message.includes(reason) ? "message" : outbound.includes(reason) ? "outbound" : "datagram"

@@ -258,6 +258,7 @@ describe("Authorizer", () => {
         assert.strictEqual(Exit.isSuccess(exit), admitted)
       }
       assert.strictEqual((yield* hub.peers).length, admitted ? 2 : 0)
+      yield* network.advance("5 seconds")
       assert.deepStrictEqual([hub.counters.undecided, hub.counters.handshakesInFlight], [0, 0])
     }))
 

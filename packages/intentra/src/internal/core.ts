@@ -38,6 +38,8 @@ export interface Limits {
   readonly sendQueue: number
   /** Challenges sent in one turn. */
   readonly challengesPerTurn: number
+  /** The same in a second: a flood of hellos costs no more than a part of a core, whoever forges them. */
+  readonly challengesPerSecond: number
   /** Diffie-Hellmans computed for handshakes in one turn: about 4 ms of them. */
   readonly dhPerTurn: number
   /** The same in a second; sources are limited when half of it is used. */
@@ -60,6 +62,9 @@ export interface Services {
   readonly replayGuard: ReplayGuardShape
   readonly strikes: StrikesShape
 }
+
+/** Challenges answered at once after a pause. */
+const CHALLENGE_BURST = 2_000
 
 export const ADMIT = 1
 export const REFUSE = 0
@@ -130,6 +135,7 @@ export class Core {
   private lastTimestamp = 0
   dhThisTurn = 0
   private readonly dhTokens: TokenBucket.TokenBucket
+  private readonly challengeTokens: TokenBucket.TokenBucket
   /** Ends a session with a sealed CLOSE; the protocol sets it. */
   closeSession: (now: number, session: Session, reason: CloseReason, text: string) => void = () => {}
   /** Ends a session because an authentic CLOSE said so; the protocol sets it. */
@@ -152,6 +158,7 @@ export class Core {
     readonly timers: TimerHeap<Endpoint>
   ) {
     this.dhTokens = TokenBucket.make({ rate: limits.dhPerSecond, burst: limits.dhPerSecond })
+    this.challengeTokens = TokenBucket.make({ rate: limits.challengesPerSecond, burst: CHALLENGE_BURST })
     this.queue = new SendQueue(limits.sendQueue, MAX_PACKET_BYTES)
   }
 
@@ -193,6 +200,13 @@ export class Core {
   timestamp(now: number): number {
     this.lastTimestamp = Math.max(this.lastTimestamp + 1, Math.floor(this.limits.wallEpoch + now))
     return this.lastTimestamp
+  }
+
+  /** Whether one more challenge fits this turn and this second; takes it. */
+  mayChallenge(now: number): boolean {
+    if (this.challengesThisTurn >= this.limits.challengesPerTurn || !this.challengeTokens.take(now)) return false
+    this.challengesThisTurn++
+    return true
   }
 
   /** Whether so many Diffie-Hellmans fit this turn; takes them. */

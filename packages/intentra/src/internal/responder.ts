@@ -115,8 +115,7 @@ export class Responder {
   ): void {
     const { core } = this
     if (!this.checkFixed(arena, offset, length, HELLO)) return
-    if (core.challengesThisTurn >= core.limits.challengesPerTurn) return core.drop(code.HandshakeBudget)
-    core.challengesThisTurn++
+    if (!core.mayChallenge(now)) return core.drop(code.HandshakeBudget)
     const hello = arena.subarray(offset, offset + length)
     encodeChallenge(this.challenge, readU32(arena, offset + INITIATOR_CONN_ID), hello, 0)
     core.services.gate.cookies.mint(
