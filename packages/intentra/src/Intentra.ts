@@ -24,14 +24,19 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Authorizer } from "./Authorizer.js"
 import type { Delivery, DeliveryHandler } from "./Delivery.js"
+import { FlightRecorder } from "./FlightRecorder.js"
+import type { FlightRecorderError } from "./FlightRecorder.js"
 import { Handshake } from "./Handshake.js"
 import { HandshakeGate } from "./HandshakeGate.js"
 import type { HandshakeGateOptions } from "./HandshakeGate.js"
 import { IntentraError } from "./IntentraError.js"
 import * as IntentraConfig from "./internal/config.js"
 import { Hub } from "./internal/hub.js"
+import type { HubOutput } from "./internal/hub.js"
+import { RecordingHub } from "./internal/recordingHub.js"
 import { resolveHost } from "./internal/resolveHost.js"
 import type { SessionPeer } from "./internal/sessionPeer.js"
+import * as KeyLog from "./KeyLog.js"
 import { PacketCrypto } from "./PacketCrypto.js"
 import type { Peer } from "./Peer.js"
 import { RateLimiter } from "./RateLimiter.js"
@@ -150,6 +155,13 @@ export interface IntentraOptions extends TransportOptions.TransportOptions, Rate
   readonly strikeLimit?: number | undefined
   /** Within this time. Default 5 seconds. */
   readonly strikeWindow?: Duration.DurationInput | undefined
+  /**
+   * Records all that happens to a new file, for `Replay`: see {@link FlightRecorder}. **The file is key material.**
+   * Default: nothing is recorded.
+   */
+  readonly record?: string | undefined
+  /** Appends the session keys to a file, for the dissector: see `KeyLog`. **The file is key material.** Default: none. */
+  readonly keyLog?: string | undefined
 }
 
 /**
@@ -191,6 +203,9 @@ const fromSocketError = (error: UdpSocketError | ConfigError.ConfigError): Inten
     ? new IntentraError({ reason: "SocketFailed", detail: error.message, cause: error })
     : invalid(`INTENTRA_UDP: ${String(error)}`)
 
+const fromRecorderError = (error: FlightRecorderError): IntentraError =>
+  new IntentraError({ reason: "InvalidOptions", detail: `record: ${error.message}`, cause: error })
+
 /**
  * A transport over the concerns of the context, for as long as the scope lives.
  *
@@ -212,6 +227,8 @@ export const make = (
     const fold = (yield* TransportMetrics).makeFold(counters)
     const subscribers = new Set<Mailbox.Mailbox<TransportEvent>>()
     const fork = yield* FiberSet.makeRuntime<never>()
+    const recorder = Option.getOrUndefined(yield* Effect.serviceOption(FlightRecorder))
+    if (recorder !== undefined) yield* Effect.mapError(recorder.begin(socket, settings), fromRecorderError)
     const decided = (verdict: Effect.Effect<boolean, unknown>): Effect.Effect<boolean> =>
       verdict.pipe(
         Effect.timeout(settings.handshakeTimeout),
@@ -219,38 +236,35 @@ export const make = (
       )
     let changes = 0
     const reportDefect = oncePerPlace((where, error) => fork(Effect.logError(`${where} threw`, error)))
-    const hub = new Hub(
-      socket,
-      settings,
-      {
-        crypto: yield* PacketCrypto,
-        entropy: yield* Entropy,
-        handshake,
-        gate: (yield* HandshakeGate).make(),
-        rateLimiter: yield* RateLimiter,
-        replayGuard: yield* ReplayGuard,
-        strikes: yield* Strikes
+    const services = {
+      crypto: yield* PacketCrypto,
+      entropy: yield* Entropy,
+      handshake,
+      gate: (yield* HandshakeGate).make(),
+      rateLimiter: yield* RateLimiter,
+      replayGuard: yield* ReplayGuard,
+      strikes: yield* Strikes
+    }
+    const output: HubOutput = {
+      event: (event) => {
+        for (const subscriber of subscribers) subscriber.unsafeOffer(event)
       },
-      authorizer,
-      counters,
-      {
-        event: (event) => {
-          for (const subscriber of subscribers) subscriber.unsafeOffer(event)
-        },
-        decide: (verdict, done) => {
-          const asked = changes
-          fork(
-            Effect.flatMap(decided(verdict), (admitted) => {
-              done(admitted)
-              // the list has changed while it was being asked: what it said may be old
-              return admitted && changes !== asked ? reauthorize : Effect.void
-            })
-          )
-        },
-        fold,
-        defect: reportDefect
-      }
-    )
+      decide: (verdict, done) => {
+        const asked = changes
+        fork(
+          Effect.flatMap(decided(verdict), (admitted) => {
+            done(admitted)
+            // the list has changed while it was being asked: what it said may be old
+            return admitted && changes !== asked ? reauthorize : Effect.void
+          })
+        )
+      },
+      fold,
+      defect: reportDefect
+    }
+    const hub = recorder === undefined
+      ? new Hub(socket, settings, services, authorizer, counters, output)
+      : new RecordingHub(recorder.tape, socket, settings, services, authorizer, counters, output)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         hub.end("scope")
@@ -473,14 +487,45 @@ const layerHandshake = (
 ): Layer.Layer<Handshake, IntentraError, Primitives | Entropy> =>
   Layer.unwrapEffect(
     Effect.gen(function*() {
-      if (options.key !== undefined) return Handshake.layerWith({ key: options.key, psk: options.psk })
-      const pair = yield* StaticKey.generate
-      yield* Effect.logInfo(
-        `no static key given: made one for this run, public key ${StaticKey.encode(pair.publicKey)}`
-      )
-      return Handshake.layerWith({ key: pair.secretKey, psk: options.psk })
+      let { key } = options
+      if (key === undefined) {
+        const pair = yield* StaticKey.generate
+        yield* Effect.logInfo(
+          `no static key given: made one for this run, public key ${StaticKey.encode(pair.publicKey)}`
+        )
+        key = pair.secretKey
+      }
+      const recorder = yield* Effect.serviceOption(FlightRecorder)
+      if (Option.isSome(recorder)) recorder.value.keep({ key, psk: options.psk })
+      return Handshake.layerWith({ key, psk: options.psk })
     })
   )
+
+const layerPacketCrypto = (path: string | undefined): Layer.Layer<PacketCrypto, IntentraError, Aead> =>
+  path === undefined
+    ? PacketCrypto.layer
+    : KeyLog.layer(path).pipe(
+      Layer.mapError((error) =>
+        new IntentraError({ reason: "InvalidOptions", detail: `keyLog: ${error.message}`, cause: error })
+      ),
+      Layer.provide(PacketCrypto.layer)
+    )
+
+/**
+ * What the transport draws from; on the tape of a flight recorder, which comes with it, when the options ask for one.
+ *
+ * @internal
+ */
+export const layerEntropy = (
+  options: IntentraOptions,
+  entropy: Layer.Layer<Entropy>
+): Layer.Layer<Entropy, IntentraError> =>
+  options.record === undefined
+    ? entropy
+    : FlightRecorder.layer(options.record, options).pipe(
+      Layer.mapError(fromRecorderError),
+      Layer.provide(entropy)
+    )
 
 /**
  * All concerns but the socket, from options, over the primitives and entropy of the context.
@@ -492,7 +537,7 @@ export const layerConcerns = (
   options: IntentraOptions = {}
 ): Layer.Layer<Exclude<Concerns, UdpSocket | Entropy>, IntentraError, Primitives | Entropy> =>
   Layer.mergeAll(
-    PacketCrypto.layer,
+    layerPacketCrypto(options.keyLog),
     layerHandshake(options),
     HandshakeGate.layerWith(options.gate),
     layerAuthorizer(options.allow),
@@ -525,7 +570,7 @@ export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, Intentr
           ...(options.port === undefined ? {} : { port: options.port })
         }).pipe(Layer.catchAll((error) => Layer.fail(fromSocketError(error))))
       ),
-      Layer.provide(Layer.merge(layerNode, Entropy.layer))
+      Layer.provide(Layer.merge(layerNode, layerEntropy(options, Entropy.layer)))
     )
 
   /** The same from a `Config`. */
@@ -540,7 +585,8 @@ export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, Intentr
  * (base64) or `INTENTRA_KEY_FILE` (absent: a key for this run, its public half logged), `INTENTRA_ALLOW` (base64 keys
  * separated by commas, or `any`; absent: nobody inbound), `INTENTRA_PSK` (base64), and the limits
  * `INTENTRA_MAX_SESSIONS`, `INTENTRA_PACKETS_PER_SECOND`, `INTENTRA_BURST`, `INTENTRA_IDLE_TIMEOUT`,
- * `INTENTRA_HANDSHAKE_TIMEOUT`, `INTENTRA_KEEPALIVE`, `INTENTRA_SEND_QUEUE`, `INTENTRA_DELIVERY_QUEUE`.
+ * `INTENTRA_HANDSHAKE_TIMEOUT`, `INTENTRA_KEEPALIVE`, `INTENTRA_SEND_QUEUE`, `INTENTRA_DELIVERY_QUEUE`. For those who
+ * look for a fault, `INTENTRA_RECORD` and `INTENTRA_KEYLOG` name files that key material goes to (absent: none).
  *
  * @since 0.1.0
  * @category layers

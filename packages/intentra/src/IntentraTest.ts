@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { IntentraOptions, IntentraShape } from "./Intentra.js"
-import { Intentra, layerConcerns } from "./Intentra.js"
+import { Intentra, layerConcerns, layerEntropy } from "./Intentra.js"
 import { IntentraError } from "./IntentraError.js"
 
 /**
@@ -51,7 +51,9 @@ export const layerNetwork = (options: TestOptions = {}): Layer.Layer<Intentra, I
         (error) => Layer.fail(new IntentraError({ reason: "SocketFailed", detail: error.message, cause: error }))
       )
     ),
-    Layer.provide(Layer.merge(layerNode, Entropy.layerSeeded(options.seed ?? `${host}:${port}`)))
+    Layer.provide(
+      Layer.merge(layerNode, layerEntropy(options, Entropy.layerSeeded(options.seed ?? `${host}:${port}`)))
+    )
   )
 }
 

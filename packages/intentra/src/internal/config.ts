@@ -56,13 +56,15 @@ const settings = Config.nested(
     handshakeTimeout: Config.option(Config.duration("HANDSHAKE_TIMEOUT")),
     keepalive: Config.option(Config.duration("KEEPALIVE")),
     sendQueue: Config.option(Config.integer("SEND_QUEUE")),
-    deliveryQueue: Config.option(Config.integer("DELIVERY_QUEUE"))
+    deliveryQueue: Config.option(Config.integer("DELIVERY_QUEUE")),
+    record: Config.option(Config.string("RECORD")),
+    keyLog: Config.option(Config.string("KEYLOG"))
   }),
   "INTENTRA"
 )
 
 /** A secret key from a file: the first line that is no comment. */
-export const readKeyFile = (path: string): Effect.Effect<Redacted.Redacted<Uint8Array>, IntentraError> =>
+const readKeyFile = (path: string): Effect.Effect<Redacted.Redacted<Uint8Array>, IntentraError> =>
   Effect.gen(function*() {
     const text = yield* Effect.tryPromise({
       try: () => readFile(path, "utf8"),
@@ -107,7 +109,9 @@ export const fromEnvironment: Effect.Effect<IntentraOptions, IntentraError | Con
       handshakeTimeout: Option.getOrUndefined(found.handshakeTimeout),
       keepalive: Option.getOrUndefined(found.keepalive),
       sendQueue: Option.getOrUndefined(found.sendQueue),
-      deliveryQueue: Option.getOrUndefined(found.deliveryQueue)
+      deliveryQueue: Option.getOrUndefined(found.deliveryQueue),
+      record: Option.getOrUndefined(found.record),
+      keyLog: Option.getOrUndefined(found.keyLog)
     }
   }
 )

@@ -27,8 +27,11 @@ export const BATCH = 1
 export const ALARM = 2
 /** The deferred flush came. No body. */
 export const FLUSH = 3
-/** address (24 bytes), whether a key is pinned u8, that key (32 bytes, or zeros). */
+/** address (24 bytes), flags u8, the pinned key (32 bytes, or zeros). */
 export const CONNECT = 4
+/** Flags of CONNECT. */
+export const PINNED = 1
+export const QUICK = 2
 /** The caller of `connect` lost interest: conn_id u32. */
 export const CANCEL = 5
 /** conn_id u32, intent u8, priority u8, ttl f64 in ms, length u16, stored u16, so many bytes of the payload. */
@@ -92,7 +95,8 @@ export interface Header {
   readonly key: string
   readonly psk: string | null
   readonly socket: {
-    readonly address: string
+    readonly host: string
+    readonly port: number
     readonly maxDatagramBytes: number
     readonly outboxDatagrams: number
     readonly outboxBytes: number

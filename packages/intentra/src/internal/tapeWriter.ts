@@ -30,13 +30,15 @@ export class TapeWriter {
   chunk = new Uint8Array(CHUNK_BYTES)
   view = new DataView(this.chunk.buffer)
   private used = CHUNK_HEADER_BYTES
-  private pending: Array<Uint8Array>
+  private readonly pending: Array<Uint8Array<ArrayBuffer>>
   private pendingBytes = PREAMBLE_BYTES
   /** Of the first pending byte in the file. */
   private position = 0
-  private readonly spares: Array<Uint8Array> = []
-  private writing = false
+  private readonly spares: Array<Uint8Array<ArrayBuffer>> = []
+  /** Chunks that are on their way to the disk: the first of the pending ones. */
+  private writing = 0
   private stopped = false
+  private failed = false
   private onIdle: (() => void) | undefined = undefined
   private readonly timer: NodeJS.Timeout
 
@@ -113,7 +115,7 @@ export class TapeWriter {
     open.delete(this)
     if (open.size === 0) process.off("exit", onExit)
     const finish = (): void => Fs.close(this.descriptor, () => done())
-    if (this.writing) this.onIdle = finish
+    if (this.writing > 0) this.onIdle = finish
     else finish()
   }
 
@@ -140,15 +142,16 @@ export class TapeWriter {
   }
 
   private pump(): void {
-    if (this.writing || this.pending.length === 0) return
-    this.writing = true
-    Fs.writev(this.descriptor, this.pending.slice(0, WRITE_CHUNKS), this.position, this.onWritten)
+    if (this.writing > 0 || this.pending.length === 0) return
+    const pieces = this.pending.slice(0, WRITE_CHUNKS)
+    this.writing = pieces.length
+    Fs.writev(this.descriptor, pieces, this.position, this.onWritten)
   }
 
   private readonly onWritten = (error: Error | null, written: number): void => {
-    this.writing = false
-    if (error !== null) this.fail("WriteFailed", error)
-    else this.release(written)
+    this.writing = 0
+    if (error === null) this.release(written)
+    else this.fail("WriteFailed", error)
     if (this.pending.length > 0) return this.pump()
     const { onIdle } = this
     this.onIdle = undefined
@@ -157,7 +160,6 @@ export class TapeWriter {
 
   /** So many bytes are in the file: they are key material, and need not stay in memory. */
   private release(written: number): void {
-    if (this.pending.length === 0) return
     this.position += written
     this.pendingBytes -= written
     let left = written
@@ -175,13 +177,17 @@ export class TapeWriter {
   }
 
   private fail(reason: TapeFailure, cause: unknown): void {
-    const isFirst = !this.stopped
     this.stopped = true
-    for (const piece of this.pending) piece.fill(0)
-    this.pending = []
-    this.pendingBytes = 0
+    // what is on its way stays, so that the file ends with a whole chunk
+    for (const piece of this.pending.splice(this.writing)) {
+      this.pendingBytes -= piece.length
+      piece.fill(0)
+    }
     this.chunk.fill(0)
+    this.used = CHUNK_HEADER_BYTES
     clearInterval(this.timer)
-    if (isFirst) this.onFailure(reason, cause)
+    if (this.failed) return
+    this.failed = true
+    this.onFailure(reason, cause)
   }
 }
