@@ -3,6 +3,8 @@
  * with the seed and the step that show it again, and the exit code is 1.
  */
 import { parseArgs } from "node:util"
+import { fuzz } from "../../packages/intentra/test/support/fuzz/episode.js"
+import type { FuzzReport } from "../../packages/intentra/test/support/fuzz/report.js"
 
 const help = `npm run fuzz -- [--datagrams N] [--seed S] [--minutes M]
 
@@ -10,19 +12,6 @@ const help = `npm run fuzz -- [--datagrams N] [--seed S] [--minutes M]
   --seed S       the first episode's seed; each episode has the next one (default 1)
   --minutes M    stop after so long (default: never)
 `
-
-/** What is used of packages/intentra/test/support/fuzz.ts, which belongs to another TypeScript project. */
-interface Report {
-  readonly episodes: number
-  readonly hostile: number
-  readonly genuine: number
-  readonly delivered: number
-  readonly drops: { readonly [reason: string]: number }
-}
-
-interface Fuzzer {
-  readonly fuzz: (options: { readonly seed: number; readonly datagrams: number }) => Iterable<Report>
-}
 
 const numberOf = (text: string | undefined, fallback: number, name: string): number => {
   const value = text === undefined ? fallback : Number(text.replaceAll(/[,_]/g, ""))
@@ -46,17 +35,15 @@ const main = async (): Promise<number> => {
   const datagrams = numberOf(values.datagrams, 50_000_000, "datagrams")
   const seed = numberOf(values.seed, 1, "seed")
   const minutes = numberOf(values.minutes, Infinity, "minutes")
-  const source = new URL("../../packages/intentra/test/support/fuzz.ts", import.meta.url)
-  const { fuzz }: Fuzzer = await import(source.href)
   const started = performance.now()
   const seconds = (): number => (performance.now() - started) / 1000
   let lastLine = 0
-  const line = (report: Report): string =>
+  const line = (report: FuzzReport): string =>
     `${report.hostile.toLocaleString("en")} hostile datagrams, ${report.genuine.toLocaleString("en")} genuine, ` +
     `${report.delivered.toLocaleString("en")} messages checked, ${report.episodes} episodes, ` +
     `${Math.round(report.hostile / seconds()).toLocaleString("en")}/s`
   try {
-    let last: Report | undefined
+    let last: FuzzReport | undefined
     for (const report of fuzz({ seed, datagrams })) {
       last = report
       if (seconds() - lastLine >= 10) {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { fuzz } from "./support/fuzz.js"
-import type { FuzzOptions, FuzzReport } from "./support/fuzz.js"
+import { fuzz } from "./support/fuzz/episode.js"
+import type { FuzzOptions, FuzzReport } from "./support/fuzz/report.js"
 
 /** `npm run fuzz` goes on from here for as long as it is let. */
 const DATAGRAMS = 1_000_000
