@@ -358,8 +358,7 @@ export const make = (
       Effect.acquireRelease(
         Effect.suspend(() => {
           if (hub.consumed || hub.handler !== undefined) return Effect.fail(busy)
-          hub.handler = handler
-          hub.resume()
+          hub.setHandler(handler)
           return Effect.void
         }),
         () =>

@@ -184,4 +184,37 @@ describe("a quick handshake", () => {
       assert.strictEqual(error.reason, "InvalidOptions")
       assert.notInclude([MESSAGE_3], hub.counters.received)
     }))
+
+  it.scoped("obeys the limits of the moment when it is proven, not of the moment when it was answered", () =>
+    Effect.gen(function*() {
+      const network = yield* Effect.orDie(Network.make({ seed: 3, latency: 10 }))
+      const hub = yield* IntentraTest.make(network, { host: "10.0.0.1", key: key(1), allow: "any", maxSessions: 2 })
+      for (let n = 2; n < 8; n++) {
+        const client = yield* IntentraTest.make(network, { host: `10.0.0.${n}`, key: key(8 * n) })
+        yield* Effect.forkScoped(
+          client.connect({ ...hub.address, publicKey: hub.publicKey, handshake: "IK" }).pipe(Effect.ignore)
+        )
+      }
+      yield* network.advance("3 seconds")
+      assert.strictEqual(hub.counters.sessionsActive, 2)
+    }))
+
+  it.scoped("both ways at once leaves each end one session and a live peer", () =>
+    Effect.gen(function*() {
+      for (let gap = 0; gap <= 60; gap += 4) {
+        for (const [first, second] of [[16, 32], [32, 16]]) {
+          const network = yield* Effect.orDie(Network.make({ seed: gap, latency: 20 }))
+          const a = yield* IntentraTest.make(network, { host: "10.0.0.1", key: key(first), allow: "any" })
+          const b = yield* IntentraTest.make(network, { host: "10.0.0.2", key: key(second), allow: "any" })
+          const one = yield* Effect.forkScoped(a.connect({ ...b.address, publicKey: b.publicKey, handshake: "IK" }))
+          yield* network.advance(gap)
+          const two = yield* Effect.forkScoped(b.connect({ ...a.address, publicKey: a.publicKey, handshake: "IK" }))
+          yield* network.advance("6 seconds")
+          const peers = [yield* one, yield* two]
+          const context = `${gap} ms, keys ${first} and ${second}`
+          assert.deepStrictEqual(peers.map((peer) => peer.closeReason), [undefined, undefined], context)
+          assert.deepStrictEqual([a.counters.sessionsActive, b.counters.sessionsActive], [1, 1], context)
+        }
+      }
+    }))
 })

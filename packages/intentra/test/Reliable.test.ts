@@ -178,4 +178,63 @@ describe("Reliable", () => {
       assert.strictEqual((yield* peer.stats).retransmitted, 0)
       assert.strictEqual(hub.counters.dropped("Duplicate"), 0)
     }))
+
+  it.scoped("what was acknowledged when the sender closed in good order is delivered, however late the consumer is", () =>
+    Effect.gen(function*() {
+      const { hub, network, peer } = yield* connected({ hub: { deliveryQueue: 16 } })
+      for (let n = 0; n < 20; n++) yield* peer.send(numbered(n), RELIABLE)
+      yield* network.advance("2 seconds")
+      assert.strictEqual((yield* peer.stats).unacknowledged, 0)
+      yield* peer.close()
+      yield* network.advance("1 second")
+      const seen = yield* collect(hub.deliveries)
+      yield* network.advance("1 second")
+      assert.deepStrictEqual(seen.map((one) => numberOf(one.payload)), upTo(20))
+    }))
+
+  it.scoped("a handler that comes late is told in order what waited before it", () =>
+    Effect.gen(function*() {
+      const { hub, network, peer } = yield* connected({ hub: { deliveryQueue: 16 } })
+      for (let n = 0; n < 20; n++) yield* peer.send(numbered(n), RELIABLE)
+      yield* network.advance("2 seconds")
+      const seen: Array<number> = []
+      yield* hub.onDelivery((_, payload) => {
+        seen.push(numberOf(payload))
+      })
+      yield* network.advance("2 seconds")
+      assert.deepStrictEqual(seen, upTo(20))
+    }))
+
+  it.scoped("a peer that fills its share with Reliable does not shut out the fresh messages of others", () =>
+    Effect.gen(function*() {
+      const { hub, network, peer } = yield* connected({ hub: { deliveryQueue: 64 } })
+      const other = yield* IntentraTest.make(network, { host: "10.0.0.3", key: key(3) })
+      const fiber = yield* Effect.fork(other.connect({ ...hub.address, publicKey: hub.publicKey }))
+      yield* network.advance("1 second")
+      const fresh = yield* fiber
+      yield* Effect.forkScoped(Effect.forEach(upTo(500), (n) => peer.send(numbered(n), RELIABLE)))
+      yield* network.advance("10 seconds")
+      for (let n = 0; n < 10; n++) yield* fresh.send(numbered(n))
+      yield* network.advance("1 second")
+      const seen = yield* collect(hub.deliveries)
+      yield* network.advance("1 millis")
+      assert.deepStrictEqual(
+        seen.filter((one) => one.intent === "Realtime").map((one) => numberOf(one.payload)),
+        upTo(10)
+      )
+    }))
+
+  it.scoped("the sums of what waits come back to nothing", () =>
+    Effect.gen(function*() {
+      const { client, hub, network, peer } = yield* connected({ hub: { deliveryQueue: 16 }, network: { loss: 0.1 } })
+      const sending = yield* Effect.fork(Effect.forEach(upTo(600), (n) => peer.send(numbered(n), RELIABLE)))
+      yield* network.advance("20 seconds")
+      const seen = yield* collect(hub.deliveries)
+      for (let i = 0; i < 60; i++) yield* network.advance("1 second")
+      yield* Fiber.join(sending)
+      assert.strictEqual(seen.length, 600)
+      assert.strictEqual(hub.counters.reorderBytes, 0)
+      assert.strictEqual(client.counters.queued, 0)
+      assert.strictEqual(client.counters.messagesSent, client.counters.messagesQueued)
+    }))
 })

@@ -512,4 +512,19 @@ describe("strangers and addresses", () => {
     assertDelivers(bob, hub)
     assertDelivers(alice, hub)
   })
+
+  it("a packet of many challenges draws one answer, whoever's address it bears", () => {
+    for (const from of [ALICE, STRANGER]) {
+      const { alice, hub, simulation } = makePair()
+      simulation.advance(1000)
+      const body = new Uint8Array(8)
+      const many = Frame.encodeAll(Array.from({ length: 150 }, () => ({ type: Frame.PATH_CHALLENGE, body })))
+      const packet = seal(alice.sessionWith(hub), many, { type: PacketHeader.CONTROL })
+      const mark = simulation.sent.length
+      simulation.inject(from, HUB, packet)
+      simulation.advance(1)
+      // to a new address a challenge of the hub's own goes too
+      assert.isAtMost(simulation.since(mark, HUB, from).length, from === ALICE ? 1 : 2)
+    }
+  })
 })

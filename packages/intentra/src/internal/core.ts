@@ -94,7 +94,9 @@ export interface Host {
     now: number
   ) => void
   /** Whether the consumer of deliveries takes a Reliable message of so many bytes now. */
-  readonly hasRoom: (length: number) => boolean
+  readonly hasRoom: (session: Session, length: number) => boolean
+  /** The same for what an ended session has acknowledged, and would have to forget otherwise. */
+  readonly hasLastRoom: () => boolean
   readonly onActive: (session: Session) => void
   /** `byPeer`: the peer said so, in an authentic CLOSE. */
   readonly onClosed: (session: Session, reason: CloseReason, byPeer: boolean, text: string) => void

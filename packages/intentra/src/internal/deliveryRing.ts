@@ -11,6 +11,8 @@ export interface RingPeer extends Peer {
   ringOldest: number
   ringNewest: number
   ringHeld: number
+  /** Its Reliable messages that wait here. */
+  ringReliable: number
 }
 
 /**
@@ -22,6 +24,13 @@ export class DeliveryRing {
   bytes = 0
   size = 0
   private droppable = 0
+  private reliable = 0
+  private reliableBytes = 0
+  // droppable messages in order of arrival
+  private dropNext: Int32Array = new Int32Array(0)
+  private dropPrevious: Int32Array = new Int32Array(0)
+  private oldestDroppable = NONE
+  private newestDroppable = NONE
   private readonly items: Array<Delivery | undefined> = []
   private next: Int32Array = new Int32Array(0)
   private previous: Int32Array = new Int32Array(0)
@@ -62,8 +71,18 @@ export class DeliveryRing {
     this.size++
     this.bytes += length
     // whoever delivers Reliable has asked for room first; it is never dropped
-    if (intent === Intent.RELIABLE) return 0
+    if (intent === Intent.RELIABLE) {
+      this.reliable++
+      this.reliableBytes += length
+      peer.ringReliable++
+      return 0
+    }
     this.droppable++
+    this.dropPrevious[cell] = this.newestDroppable
+    this.dropNext[cell] = NONE
+    if (this.newestDroppable === NONE) this.oldestDroppable = cell
+    else this.dropNext[this.newestDroppable] = cell
+    this.newestDroppable = cell
     this.peerNext[cell] = NONE
     if (peer.ringHeld === 0) peer.ringOldest = cell
     else this.peerNext[peer.ringNewest] = cell
@@ -74,15 +93,26 @@ export class DeliveryRing {
     while (this.droppable > 0 && (this.size > this.capacity || this.bytes > this.capacityBytes)) {
       this.dropOldestOf(this.heaviest)
       dropped++
-      if (this.heaviest.ringHeld === 0) this.heaviest = this.oldestHolder() ?? peer
-      else if (peer.ringHeld > this.heaviest.ringHeld) this.heaviest = peer
+      if (this.heaviest.ringHeld === 0) {
+        this.heaviest = this.oldestDroppable === NONE ? peer : this.items[this.oldestDroppable]?.peer as RingPeer
+      } else if (peer.ringHeld > this.heaviest.ringHeld) this.heaviest = peer
     }
     return dropped
   }
 
-  /** Whether a Reliable message of so many bytes fits. */
-  hasRoom(length: number): boolean {
-    return this.size < this.capacity && this.bytes + length <= this.capacityBytes
+  /**
+   * Whether a Reliable message of so many bytes fits. Reliable has half of the ring, and no peer more than a quarter, so
+   * that what must wait does not shut out what must be fresh.
+   */
+  hasRoom(peer: RingPeer, length: number): boolean {
+    return this.size < this.capacity && this.bytes + length <= this.capacityBytes &&
+      this.reliable * 2 < this.capacity && (this.reliableBytes + length) * 2 <= this.capacityBytes &&
+      peer.ringReliable * 4 < this.capacity
+  }
+
+  /** Whether acknowledged messages of an ended session, which can wait nowhere else, may go above the bounds. */
+  hasLastRoom(): boolean {
+    return this.size < 2 * this.capacity && this.bytes < 2 * this.capacityBytes
   }
 
   /** All that is here, in order, now the caller's. */
@@ -94,7 +124,9 @@ export class DeliveryRing {
       const next = this.next[cell]
       if (item !== undefined) {
         drained.push(item)
-        ;(item.peer as RingPeer).ringHeld = 0
+        const peer = item.peer as RingPeer
+        peer.ringHeld = 0
+        peer.ringReliable = 0
       }
       this.release(cell)
       cell = next
@@ -103,6 +135,10 @@ export class DeliveryRing {
     this.newest = NONE
     this.heaviest = undefined
     this.droppable = 0
+    this.reliable = 0
+    this.reliableBytes = 0
+    this.oldestDroppable = NONE
+    this.newestDroppable = NONE
     this.size = 0
     this.bytes = 0
     // the chunk owns its slabs, so the next one begins its own, about as large as this one was
@@ -130,14 +166,6 @@ export class DeliveryRing {
     waiter()
   }
 
-  private oldestHolder(): RingPeer | undefined {
-    for (let cell = this.oldest; cell !== NONE; cell = this.next[cell]) {
-      const peer = this.items[cell]?.peer as RingPeer
-      if (peer.ringHeld > 0) return peer
-    }
-    return undefined
-  }
-
   private dropOldestOf(peer: RingPeer): void {
     const cell = peer.ringOldest
     const next = this.next[cell]
@@ -149,6 +177,12 @@ export class DeliveryRing {
     peer.ringOldest = this.peerNext[cell]
     peer.ringHeld--
     this.droppable--
+    const dropNext = this.dropNext[cell]
+    const dropPrevious = this.dropPrevious[cell]
+    if (dropPrevious === NONE) this.oldestDroppable = dropNext
+    else this.dropNext[dropPrevious] = dropNext
+    if (dropNext === NONE) this.newestDroppable = dropPrevious
+    else this.dropPrevious[dropNext] = dropPrevious
     this.size--
     this.bytes -= this.items[cell]?.payload.length ?? 0
     this.release(cell)
@@ -171,6 +205,8 @@ export class DeliveryRing {
     this.next = larger(this.next)
     this.previous = larger(this.previous)
     this.peerNext = larger(this.peerNext)
+    this.dropNext = larger(this.dropNext)
+    this.dropPrevious = larger(this.dropPrevious)
     for (let cell = cells - 1; cell >= from; cell--) this.release(cell)
   }
 }

@@ -139,8 +139,11 @@ export class Hub implements Host {
   }
 
   private endTurn(start: number): void {
-    this.protocol.sender.flush(start)
-    this.inTurn = false
+    try {
+      this.protocol.sender.flush(start)
+    } finally {
+      this.inTurn = false
+    }
     this.arm()
     if (this.ring.size > 0) this.ring.wake()
     if (this.blocked.size > 0) this.unblock()
@@ -164,9 +167,15 @@ export class Hub implements Host {
   }
 
   private unblock(): void {
+    const woken = new Map<SessionPeer, number>()
     for (const waiter of this.blocked) {
       const { outgoing, state } = waiter.peer.session
-      if (state === ACTIVE && outgoing !== undefined && !outgoing.hasRoom) continue
+      if (state === ACTIVE && outgoing !== undefined) {
+        // no more than there is room for: the others would only wait again
+        const count = woken.get(waiter.peer) ?? 0
+        if (count >= outgoing.room) continue
+        woken.set(waiter.peer, count + 1)
+      }
       this.blocked.delete(waiter)
       waiter.callback()
     }
@@ -197,7 +206,23 @@ export class Hub implements Host {
     }
   }
 
-  hasRoom = (length: number): boolean => this.handler !== undefined || this.ring.hasRoom(length)
+  hasRoom = (session: Session, length: number): boolean =>
+    this.handler !== undefined || (session.handle instanceof SessionPeer && this.ring.hasRoom(session.handle, length))
+
+  hasLastRoom = (): boolean => this.handler !== undefined || this.ring.hasLastRoom()
+
+  /** Messages go to the handler from now on, those that waited first. */
+  setHandler(handler: DeliveryHandler): void {
+    for (const { intent, payload, peer, receivedAt } of this.ring.drain()) {
+      try {
+        handler(peer, payload, intent, receivedAt)
+      } catch (error) {
+        this.output.defect("the handler of onDelivery", error)
+      }
+    }
+    this.handler = handler
+    this.resume()
+  }
 
   /** Takes all deliveries that wait; Reliable messages that were held back come after them. */
   drain(): Array<Delivery> {

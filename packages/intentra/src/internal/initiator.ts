@@ -38,6 +38,8 @@ const LAST_REPEAT = 1000
  */
 const ECHOES_PER_REPEAT = 16
 
+/** Between two attempts to rejoin a silent hub. */
+const REJOIN_PAUSE = 15_000
 /** Unanswered messages 3 after which the handshake begins anew. */
 const MESSAGE_3_TRIES = 5
 
@@ -335,7 +337,7 @@ export class Initiator {
     if (connecting.rejoins !== undefined) {
       connecting.rejoins.rejoining = undefined
       // the next try comes after as long a silence again
-      connecting.rejoins.unheardSince = connecting.deadline
+      connecting.rejoins.nextRejoinAt = connecting.deadline + REJOIN_PAUSE
       return
     }
     this.core.host.onConnectFailed(connecting, failure, closeReason)

@@ -114,6 +114,10 @@ export class Player {
         this.expect(Format.ROOM)
         return this.reader.u8() !== 0
       }
+      hub.hasLastRoom = () => {
+        this.expect(Format.ROOM)
+        return this.reader.u8() !== 0
+      }
       hub.onMessage = (session, bytes, offset, length, intent, now) => {
         this.messages.push({
           peer: session.id,

@@ -229,17 +229,19 @@ export class Protocol implements HandshakeInput {
     const succeeds = connecting?.rejoins ?? (this.isTwin(now, session, older) ? older : undefined)
     if (succeeds !== undefined && succeeds.handle !== undefined) {
       // the user's handle goes on in the new session
+      this.reliable.surrender(now, succeeds)
       session.handle = succeeds.handle
       succeeds.handle = undefined
       succeeds.rejoining = undefined
       this.retire(succeeds)
-      if (connecting === undefined) this.sender.sendControl(now, session)
+      // the new session's first packet goes before the old one's CLOSE, so that the other end knows of it
+      if (connecting === undefined || connecting.quick) this.sender.sendControl(now, session)
       core.host.onRejoined(session)
       this.close(now, succeeds, "Replaced", "")
       if (connecting !== undefined && connecting.rejoins === undefined) core.host.onConnected(connecting, session)
       return this.initiator.resolve(now, session)
     }
-    if (connecting === undefined) this.sender.sendControl(now, session)
+    if (connecting === undefined || connecting.quick) this.sender.sendControl(now, session)
     if (older !== undefined && core.limits.sameIdentity === "replace") this.close(now, older, "Replaced", "")
     core.host.onActive(session)
     if (connecting !== undefined) core.host.onConnected(connecting, session)
@@ -300,7 +302,7 @@ export class Protocol implements HandshakeInput {
   /** When to begin a handshake beside a session of ours whose other end is silent, or a time before that. */
   private rejoinAt(now: number, session: Session): number {
     if (!session.initiator || session.rejoining !== undefined) return Infinity
-    return Math.min(session.unheardSince, now) + REJOIN_AFTER
+    return Math.max(Math.min(session.unheardSince, now) + REJOIN_AFTER, session.nextRejoinAt)
   }
 
   /** The responder waits a tenth longer, so that one end's PING and its PONG keep both ends alive. */
@@ -317,9 +319,11 @@ export class Protocol implements HandshakeInput {
     if (now >= session.lastSent + this.keepalive(session) || now >= session.unansweredSince + limits.answerWithin) {
       this.sender.sendControl(now, session)
     }
-    if (session.initiator && session.rejoining === undefined && now >= session.unheardSince + REJOIN_AFTER) {
-      this.rejoin(now, session)
-    }
+    if (session.state !== ACTIVE) return
+    if (
+      session.initiator && session.rejoining === undefined && now >= session.unheardSince + REJOIN_AFTER &&
+      now >= session.nextRejoinAt
+    ) this.rejoin(now, session)
     this.reliable.timeout(now, session)
     this.sender.probePath(now, session)
     this.sender.repeatPing(now, session)
@@ -328,6 +332,7 @@ export class Protocol implements HandshakeInput {
     this.roaming.timeout(now, session)
     // any of these may have closed it
     if (session.state !== ACTIVE) return
+    this.reliable.trim(session)
     this.look(now, session)
   }
 
@@ -380,6 +385,7 @@ export class Protocol implements HandshakeInput {
   /** What every end of a session has in common. True when it was active in the eyes of the user. */
   private leave(now: number, session: Session, reason: CloseReason.CloseReason): boolean {
     const { core } = this
+    if (session.state === ACTIVE) this.reliable.surrender(now, session)
     session.state = CLOSED
     session.connecting = undefined
     core.timers.remove(session)

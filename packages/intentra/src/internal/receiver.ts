@@ -314,6 +314,7 @@ export class Receiver {
     const { core } = this
     const bytes = this.plaintext
     let offset = 0
+    let challenge = -1
     while (offset < end) {
       const body = offset + Frame.FRAME_HEADER_BYTES
       const behind = body + readU16(bytes, offset + 1)
@@ -339,7 +340,7 @@ export class Receiver {
           this.onPong(now, session, readU32(bytes, body), body)
           break
         case Frame.PATH_CHALLENGE:
-          this.roaming.onChallenge(now, session, bytes.subarray(body, behind), this.addresses, this.addressOffset)
+          challenge = body
           break
         case Frame.PATH_RESPONSE:
           this.roaming.onResponse(now, session, bytes.subarray(body, behind), this.addresses, this.addressOffset)
@@ -356,6 +357,11 @@ export class Receiver {
       offset = behind
       // the user's callback may have closed the session
       if (session.state === CLOSED) return
+    }
+    // one answer for a packet, however many challenges it has: nothing larger goes out than came in
+    if (challenge >= 0) {
+      const token = bytes.subarray(challenge, challenge + TOKEN_BYTES)
+      this.roaming.onChallenge(now, session, token, this.addresses, this.addressOffset)
     }
   }
 

@@ -43,12 +43,13 @@ export class RecordingHub extends Hub {
       counters,
       { ...output, decide: recordDecide(output.decide, tape) }
     )
-    const { hasRoom, onMessage } = this
-    this.hasRoom = (length) => {
-      const answer = hasRoom(length)
+    const { hasLastRoom, hasRoom, onMessage } = this
+    const told = (answer: boolean): boolean => {
       tape.byte(Format.ROOM, answer ? 1 : 0)
       return answer
     }
+    this.hasRoom = (session, length) => told(hasRoom(session, length))
+    this.hasLastRoom = () => told(hasLastRoom())
     this.onMessage = (session, bytes, offset, length, intent, now) => {
       const outer = tape.openWindow()
       try {

@@ -16,6 +16,8 @@ export const REKEY_AFTER_PACKETS = 2 ** 27
 /** The old key opens late packets so long. Nobody rekeys faster than this. */
 const OLD_KEY_FOR = 10_000
 const FIRST_REPEAT = 250
+/** A repeated request is answered no more often than this. */
+const ANSWER_INTERVAL = 50
 const LAST_REPEAT = 1_000
 /** Rekeys begun in one turn: a fleet that was born together must not compute together. */
 const STARTS_PER_TURN = 8
@@ -48,6 +50,8 @@ export class Rekeying {
   oldUntil = Infinity
   /** When to send under the new key again, as nothing under it has come back yet. */
   confirmAt = Infinity
+  /** When the request was last answered. */
+  answeredAt = -Infinity
   /** When a request was last found wrong. */
   failedAt = -Infinity
   rekeyAt: number
@@ -149,7 +153,10 @@ export class Rekey {
 
   private onRequest(now: number, session: Session, rekeying: Rekeying, epoch: number, body: Uint8Array): boolean {
     if (rekeying.question !== undefined && rekeying.answer !== undefined && equal(rekeying.question, body)) {
-      this.sender.sendFrame(now, session, Frame.REKEY, rekeying.answer)
+      if (now - rekeying.answeredAt >= ANSWER_INTERVAL) {
+        rekeying.answeredAt = now
+        this.sender.sendFrame(now, session, Frame.REKEY, rekeying.answer)
+      }
       return true
     }
     // late repeats, and requests that come too soon
@@ -176,6 +183,7 @@ export class Rekey {
     rekeying.question = body.slice()
     this.install(session, rekeying, noise, epoch)
     rekeying.pendingEpoch = epoch
+    rekeying.answeredAt = now
     this.sender.sendFrame(now, session, Frame.REKEY, rekeying.answer)
     return true
   }
@@ -254,6 +262,8 @@ export class Rekey {
     session.keys[rekeying.oldEpoch] = undefined
     rekeying.oldEpoch = -1
     rekeying.oldUntil = Infinity
+    rekeying.question = undefined
+    rekeying.answer = undefined
   }
 
   private jitter(): number {

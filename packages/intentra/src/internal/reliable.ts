@@ -83,7 +83,7 @@ export class Reliable {
     const held = incoming.heldBytes
     const offset = body + 4
     const length = behind - offset
-    const verdict = incoming.offer(readU32(bytes, body), bytes, offset, length, core.host.hasRoom(length))
+    const verdict = incoming.offer(readU32(bytes, body), bytes, offset, length, core.host.hasRoom(session, length))
     core.counters.reorderBytes += incoming.heldBytes - held
     if (verdict === VIOLATION) return false
     if (verdict === DELIVER) this.handOver(now, session, bytes, offset, length)
@@ -104,23 +104,27 @@ export class Reliable {
   /** Delivers what is held in order, as far as the consumer has room. */
   drain(now: number, session: Session): void {
     const { core } = this
+    const { incoming } = session
+    if (incoming === undefined || session.draining) return
+    session.draining = true
     for (;;) {
-      const { incoming } = session
-      if (incoming === undefined) return
       const slot = incoming.takeNext()
       if (slot < 0) {
         core.stalled.delete(session)
         break
       }
       const view = incoming.view(slot)
-      if (!core.host.hasRoom(view.length)) {
+      if (!core.host.hasRoom(session, view.length)) {
         core.stalled.add(session)
         break
       }
       this.handOver(now, session, view, 0, view.length)
+      // the consumer may have closed the session, and what it held has been counted then
+      if (session.incoming !== incoming) return
       core.counters.reorderBytes -= view.length
       incoming.release(slot)
     }
+    session.draining = false
     // the limit has moved so far that the sender should hear of it
     if (session.incoming?.ackPending === true && session.ackAt === Infinity) {
       session.ackAt = now + ACK_DELAY
@@ -151,6 +155,7 @@ export class Reliable {
     for (let i = 0, at = body + ACK_FIXED_BYTES; i < 2 * count; i++, at += 4) this.ranges[i] = readU32(bytes, at)
     const order = keys === undefined || seq >= keys.sendSeq ? -1 : keys.firstOrder + seq
     const delay = readU32(bytes, body + 13) * DELAY_UNIT
+    const unsent = outgoing.unsentCount
     const verdict = outgoing.onAck(
       now,
       readU32(bytes, body),
@@ -161,6 +166,11 @@ export class Reliable {
       delay
     )
     if (verdict === ACK_VIOLATION) return false
+    // a question about the limit that was taken after all has been sent by now
+    const taken = unsent - outgoing.unsentCount
+    this.core.unsentReliable -= taken
+    this.core.counters.messagesSent += taken
+    session.messagesSent += taken
     this.goOn(session, outgoing)
     return true
   }
@@ -189,6 +199,28 @@ export class Reliable {
   deadline(session: Session): number {
     const { outgoing } = session
     return outgoing === undefined ? session.ackAt : Math.min(session.ackAt, outgoing.deadline)
+  }
+
+  /** Hands over what is acknowledged and in order: the session ends, and its sender believes that it arrived. */
+  surrender(now: number, session: Session): void {
+    const { core } = this
+    const { incoming } = session
+    if (incoming === undefined || session.draining) return
+    session.draining = true
+    for (let slot = incoming.takeNext(); slot >= 0 && core.host.hasLastRoom(); slot = incoming.takeNext()) {
+      const view = incoming.view(slot)
+      this.handOver(now, session, view, 0, view.length)
+      if (session.incoming !== incoming) return
+      core.counters.reorderBytes -= view.length
+      incoming.release(slot)
+    }
+    session.draining = false
+  }
+
+  /** Gives back the memory of a session that has used Reliable and does not now. */
+  trim(session: Session): void {
+    session.outgoing?.release()
+    session.incoming?.trim()
   }
 
   /** The end of the session: what is not acknowledged is not known to have arrived. */

@@ -122,6 +122,7 @@ export class ReliableReceiver {
       this.nextExpected = (this.nextExpected + 1) >>> 0
       this.ahead--
     }
+    if (this.ahead === 0) this.end = this.nextExpected
     return direct ? DELIVER : HELD
   }
 

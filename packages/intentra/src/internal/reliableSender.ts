@@ -116,6 +116,11 @@ export class ReliableSender {
     return ((this.nextNumber - this.base) >>> 0) < this.window && !this.destroyed
   }
 
+  /** How many more messages it takes. */
+  get room(): number {
+    return this.destroyed ? 0 : this.window - ((this.nextNumber - this.base) >>> 0)
+  }
+
   /** Messages that have never been sent. */
   get unsentCount(): number {
     return (this.nextNumber - this.unsent) >>> 0

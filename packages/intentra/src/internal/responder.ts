@@ -350,6 +350,9 @@ export class Responder {
     }
     this.timestamps.delete(session.identityKey)
     this.timestamps.set(session.identityKey, halfOpen.timestamp)
+    // others may have come since its message 2
+    const full = this.isFull(session.identityKey)
+    if (full !== undefined) return core.closeSession(now, session, "LimitExceeded", full)
     core.activate(now, session)
   }
 

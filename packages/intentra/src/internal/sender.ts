@@ -82,7 +82,12 @@ export class Sender {
     for (let i = 0; i < ready.length; i++) {
       const session = ready[i]
       session.ready = false
-      if (session.state === ACTIVE) this.flushSession(now, session)
+      try {
+        if (session.state === ACTIVE) this.flushSession(now, session)
+      } catch (error) {
+        // a defect of a service that we were given costs one session's flush, not all sending for ever
+        core.host.onDefect(error)
+      }
     }
     ready.length = 0
     counters.drops[DropReason.code.Expired] += queue.expired
@@ -91,8 +96,8 @@ export class Sender {
     queue.overloaded = 0
     counters.queued = queue.count + core.unsentReliable
     counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
-    core.handOver()
     this.flushing = false
+    core.handOver()
   }
 
   /** Packs and seals all that this session has to say. */

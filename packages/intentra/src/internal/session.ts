@@ -76,6 +76,8 @@ export class Session implements Endpoint {
   unansweredSince = Infinity
   /** When the first PING went out that nothing was received after yet; Infinity when none. */
   unheardSince = Infinity
+  /** After one that failed the next one waits as long again. */
+  nextRejoinAt = -Infinity
   /** The handshake of ours that is to replace this session, whose other end is silent. */
   rejoining: Connecting | undefined = undefined
 
@@ -93,6 +95,8 @@ export class Session implements Endpoint {
   ackAt = Infinity
   ackNow = false
   ackDebt = 0
+  /** Held messages are being handed over now. */
+  draining = false
   /** Packets sealed so far, under all keys. */
   packetOrder = 0
   newestPacketAt = 0

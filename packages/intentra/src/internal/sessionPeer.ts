@@ -25,6 +25,7 @@ export class SessionPeer implements RingPeer {
   ringOldest = -1
   ringNewest = -1
   ringHeld = 0
+  ringReliable = 0
   private lastAddress: SocketAddress
 
   constructor(private readonly hub: Hub, public session: Session) {

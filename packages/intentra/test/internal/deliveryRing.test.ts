@@ -3,7 +3,7 @@ import { FastCheck as fc } from "effect"
 import type { RingPeer } from "../../src/internal/deliveryRing.js"
 import { DeliveryRing } from "../../src/internal/deliveryRing.js"
 
-const makePeer = (id = "one") => ({ id, ringOldest: -1, ringNewest: -1, ringHeld: 0 }) as RingPeer
+const makePeer = (id = "one") => ({ id, ringOldest: -1, ringNewest: -1, ringHeld: 0, ringReliable: 0 }) as RingPeer
 
 /** A message whose bytes follow from its number, somewhere inside a larger buffer. */
 const message = (number: number, length: number) => {
