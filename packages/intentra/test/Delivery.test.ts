@@ -278,17 +278,23 @@ describe("onDelivery", () => {
       assert.strictEqual(remote.closeReason, "LocalClosed")
     }))
 
-  it.scoped("what waits in the stream's place stays there while a handler is set", () =>
+  it.scoped("a handler is told first what waited for a consumer, and what comes after it waits again", () =>
     Effect.gen(function*() {
       const { hub, network, peer } = yield* connected()
       yield* peer.send(bytes("early"))
       yield* network.advance("1 second")
+      const handled: Array<string> = []
       yield* Effect.scoped(Effect.gen(function*() {
-        yield* hub.onDelivery(() => {})
+        yield* hub.onDelivery((_, payload) => {
+          handled.push(text(payload))
+        })
         yield* peer.send(bytes("handled"))
         yield* network.advance("1 second")
       }))
+      yield* peer.send(bytes("late"))
+      yield* network.advance("1 second")
+      assert.deepStrictEqual(handled, ["early", "handled"])
       const first = yield* Stream.runHead(hub.deliveries)
-      assert.strictEqual(Option.match(first, { onNone: () => "", onSome: (one) => text(one.payload) }), "early")
+      assert.strictEqual(Option.match(first, { onNone: () => "", onSome: (one) => text(one.payload) }), "late")
     }))
 })

@@ -6,7 +6,7 @@ const OWNER_ONLY = 0o600
 const NO_FOLLOW: number = Fs.constants.O_NOFOLLOW ?? 0
 
 /** A file that is readable by others, or is no file; `message` says which. */
-export class Exposed extends Error {
+class Exposed extends Error {
   override readonly name = "Exposed"
 }
 

@@ -46,7 +46,7 @@ export interface Life {
 }
 
 /** A recorded transport with an authorizer of its own, composed by hand as a program would. */
-export const recordedHub = (
+const recordedHub = (
   network: NetworkShape,
   path: string,
   authorize: AuthorizerShape["authorize"],
