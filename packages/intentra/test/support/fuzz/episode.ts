@@ -1,3 +1,4 @@
+import { sessionTag } from "./ledger.js"
 /**
  * A structure-aware fuzzer of the whole transport, over the wire and over the API. Stations talk over a small network of
  * its own, made of one seed, that hands datagrams over in batches; an attacker who has seen every datagram sends changed
@@ -51,7 +52,9 @@ const checkSurvivors = (world: World): void => {
         )
       }
       const there = other.core.table.get(session.remoteConnId)
-      const arrived = there instanceof Session ? ledger.arrived.get(there) ?? 0 : -1
+      const arrived = there instanceof Session
+        ? ledger.arrived.get(sessionTag(other.index, session.remoteConnId)) ?? 0
+        : -1
       if (session.state === ACTIVE && arrived >= 0 && arrived !== (ledger.taken.get(session) ?? 0)) {
         world.fail(
           `station ${other.index} has ${arrived} of ${ledger.taken.get(session)} Reliable of station ${station.index}`

@@ -13,6 +13,9 @@ const MAGIC = 0xf0
 /** Of a message that can be told from a forged one, at least. */
 export const OVERHEAD = 20
 
+/** One number for a session as its messages name it: the receiving station, and the end of the conn_id that it chose. */
+export const sessionTag = (station: number, connId: number): number => station * 65_536 + (connId & 0xffff)
+
 /** What was sent and what came: whether a message is genuine, came once and in order, and why sessions ended. */
 export class Ledger {
   /** Messages of one station to another so far. */
@@ -20,14 +23,18 @@ export class Ledger {
   /** The numbers of the messages that came from one station to another. */
   private readonly bits = new Map<number, Uint32Array>()
   private readonly newest = new WeakMap<SessionPeer, number>()
-  /** Reliable messages that a session took, and those that its other end delivered. */
+  /** Reliable messages that a session took. */
   readonly taken = new WeakMap<Session, number>()
-  readonly arrived = new WeakMap<Session, number>()
+  /**
+   * Those that its other end delivered, by {@link sessionTag}: a handle that went on in a new session may still be told
+   * what the old one had received.
+   */
+  readonly arrived = new Map<number, number>()
 
   constructor(private readonly world: World) {}
 
   /** A message of a legitimate station has a number and a checksum that only stations can make. */
-  message(from: number, to: number, length: number, intent: number, index: number): Uint8Array {
+  message(from: number, to: number, length: number, intent: number, index: number, tag: number): Uint8Array {
     const payload = new Uint8Array(length)
     if (length < OVERHEAD) return payload.fill(from)
     const pair = from * 64 + to
@@ -38,7 +45,7 @@ export class Ledger {
     payload[2] = to
     payload[3] = this.world.lives[from]
     put32(payload, 4, number)
-    put32(payload, 8, index)
+    put32(payload, 8, (tag & 0xffff) * 65_536 + index)
     for (let i = 12; i < length - 8; i++) payload[i] = number + i
     const sum = checksum(payload, length - 8, SECRET)
     put32(payload, length - 8, sum)
@@ -84,12 +91,13 @@ export class Ledger {
           }
           this.newest.set(peer, number)
         } else if (code === Intent.RELIABLE) {
-          const next = this.arrived.get(peer.session) ?? 0
-          const index = u32(payload, 8)
+          const tag = sessionTag(to.index, u32(payload, 8) >>> 16)
+          const next = this.arrived.get(tag) ?? 0
+          const index = u32(payload, 8) & 0xffff
           if (index !== next) {
             return world.fail(`Reliable ${index} came from station ${from} to station ${to.index} instead of ${next}`)
           }
-          this.arrived.set(peer.session, next + 1)
+          this.arrived.set(tag, next + 1)
         }
       }
     }

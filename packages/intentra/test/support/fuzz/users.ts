@@ -38,7 +38,10 @@ export const send = (
   })
   const { session } = peer
   const index = ledger.taken.get(session) ?? 0
-  const result = peer.unsafeSend(ledger.message(from.index, to, length, options.intentCode, index), options)
+  const result = peer.unsafeSend(
+    ledger.message(from.index, to, length, options.intentCode, index, session.remoteConnId),
+    options
+  )
   if (result === ACCEPTED && intent === "Reliable") ledger.taken.set(session, index + 1)
   return result
 }
