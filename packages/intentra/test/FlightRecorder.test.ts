@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Entropy } from "@intentra/crypto"
 import { Network } from "@intentra/udp"
 import { ConfigProvider, Context, Effect, Exit, Layer, Logger, Redacted, Scope } from "effect"
-import { openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import Fs, { openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
 import { FlightRecorder, FlightRecorderError, Intentra, IntentraTest, Replay } from "../src/index.js"
 import { fromEnvironment } from "../src/internal/config.js"
@@ -42,7 +43,7 @@ describe("FlightRecorder", () => {
       const path = join(yield* folder, "recording")
       writeFileSync(path, "precious")
       const network = yield* Network.make()
-      const error = yield* Effect.flip(IntentraTest.make(network, { key: key(1), record: path }))
+      const error = yield* Effect.flip(Effect.asVoid(IntentraTest.make(network, { key: key(1), record: path })))
       assert.strictEqual(error.reason, "InvalidOptions")
       assert.instanceOf(error.cause, FlightRecorderError)
       assert.strictEqual((error.cause as FlightRecorderError).reason, "Exists")
@@ -54,7 +55,9 @@ describe("FlightRecorder", () => {
   it.scoped("a folder that is not there is a typed error, and no socket stays open", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "nowhere", "recording")
-      const error = yield* Effect.flip(Effect.scoped(Layer.build(Intentra.layer({ key: key(1), record: path }))))
+      const error = yield* Effect.flip(
+        Effect.asVoid(Effect.scoped(Layer.build(Intentra.layer({ key: key(1), record: path }))))
+      )
       assert.strictEqual((error.cause as FlightRecorderError).reason, "Unwritable")
       assert.include(error.message, "no such file or folder")
     }))
@@ -95,7 +98,7 @@ describe("FlightRecorder", () => {
       const over = (host: string) =>
         Layer.build(Layer.provide(IntentraTest.layer(network, { host, key: key(1) }), Layer.succeedContext(context)))
       yield* over("10.0.0.1")
-      const error = yield* Effect.flip(over("10.0.0.2"))
+      const error = yield* Effect.flip(Effect.asVoid(over("10.0.0.2")))
       assert.strictEqual((error.cause as FlightRecorderError).reason, "Busy")
       const { bytes, failure } = yield* recorder.status
       assert.isAbove(bytes, 100)
@@ -214,6 +217,43 @@ describe("TapeWriter", () => {
       assert.isAbove(then.length, 200_000)
       yield* close
       assert.deepStrictEqual(readFileSync(path), then)
+    }))
+
+  it.scoped("a disk that takes a part of what it is given gets the rest after it", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "tape")
+      const { writev } = Fs
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          Fs.writev = writev
+          syncBuiltinESMExports()
+        })
+      )
+      let writes = 0
+      Fs.writev =
+        ((descriptor: number, pieces: ReadonlyArray<Uint8Array>, position: number, done: Fs.NoParamCallback) => {
+          writes++
+          const some = pieces[0].subarray(0, Math.ceil(pieces[0].length / 2))
+          writev(descriptor, [some], position, done)
+        }) as unknown as typeof writev
+      syncBuiltinESMExports()
+      const { close, failures, writer } = make(path)
+      for (let i = 0; i < 200; i++) {
+        const at = writer.record(1, 1000)
+        writer.chunk.fill(i, at, at + 1000)
+      }
+      yield* close
+      assert.deepStrictEqual(failures, [])
+      assert.isAbove(writes, 20)
+      const file = readFileSync(path)
+      const records: Array<number> = []
+      for (let offset = 16; offset < file.length; offset += 8 + file.readUInt32BE(offset)) {
+        for (let at = offset + 8; at < offset + 8 + file.readUInt32BE(offset); at += 1001) {
+          assert.isTrue(file.subarray(at + 1, at + 1001).every((byte) => byte === file[at + 1]))
+          records.push(file[at + 1])
+        }
+      }
+      assert.deepStrictEqual(records, Array.from({ length: 200 }, (_, i) => i))
     }))
 
   it.scoped("a record that is longer than a chunk has a chunk of its own", () =>

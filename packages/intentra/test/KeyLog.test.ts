@@ -89,7 +89,7 @@ describe("KeyLog", () => {
       symlinkSync(target, link)
       const network = yield* Network.make()
       for (const [file, why] of [[shared, "0644"], [link, "symbolic link"], [path, "folder"]]) {
-        const error = yield* Effect.flip(IntentraTest.make(network, { key: key(1), keyLog: file }))
+        const error = yield* Effect.flip(Effect.asVoid(IntentraTest.make(network, { key: key(1), keyLog: file })))
         assert.strictEqual(error.reason, "InvalidOptions")
         assert.instanceOf(error.cause, KeyLog.KeyLogError)
         assert.include(error.message, file)

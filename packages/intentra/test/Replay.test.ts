@@ -133,6 +133,8 @@ describe("Replay", () => {
       assert.isAbove(report.received, 500)
       assert.isAbove(report.turns, 500)
       assert.isAtLeast(report.drops.Unauthorized ?? 0, 1)
+      assert.isAtLeast(report.drops.RateLimited ?? 0, 1)
+      assert.isAtLeast(report.drops.Expired ?? 0, 1)
     }))
 
   it.effect("and so is what a client sent, whose consumer was slow and whose connect was interrupted", () =>
@@ -216,6 +218,20 @@ describe("Replay", () => {
       }),
     { fastCheck: { numRuns: 20, seed: 11, endOnFailure: true }, timeout: 30_000 }
   )
+
+  it.effect("a clock that steps is no clock of a transport: Corrupt, and no endless loop", () =>
+    Effect.gen(function*() {
+      const file = readFileSync(life.clientFile)
+      const [, chunk] = chunksOf(file)
+      const clocks = recordsOf(chunk).filter(({ kind }) => kind === Format.CLOCK)
+      // the sign, and the highest bit of the exponent
+      for (const mask of [0x80, 0x40]) {
+        const { at } = clocks[clocks.length - 1]
+        const error = yield* Effect.flip(replay(forged(file, chunk, at + 1, mask)))
+        assert.strictEqual(error.reason, "Corrupt")
+        assert.include(error.message, "clock")
+      }
+    }))
 
   it.effect("a recording that ends with a whole chunk is replayed up to there, and said to be incomplete", () =>
     Effect.gen(function*() {

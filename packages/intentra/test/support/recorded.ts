@@ -98,7 +98,7 @@ export const live = (path: string): Effect.Effect<Life> =>
         // some at once, some by an effect that answers before it pauses, some later
         return asked === 1 ? true : asked === 2 ? Effect.succeed(true) : Deferred.await(gate)
       },
-      { key: key(1), psk: key(9), burst: 400 }
+      { key: key(1), psk: key(9), packetsPerSecond: 60, burst: 15, pacePacketsPerSecond: 20 }
     )
     const client = yield* IntentraTest.make(network, {
       host: "10.0.0.2",
@@ -159,6 +159,10 @@ export const live = (path: string): Effect.Effect<Life> =>
     for (let second = 0; second < 150; second++) {
       yield* Effect.fork(sendAll(peer, second))
       yield* hub.broadcast(new Uint8Array(30).fill(second), SEQUENCED)
+      // more than the pace lets out in time
+      for (let n = 0; second % 10 === 0 && n < 24; n++) {
+        yield* hub.broadcast(new Uint8Array(900).fill(n), URGENT)
+      }
       if (second === 20) {
         yield* network.rebindNat("10.0.0.2", "10.7.7.7")
       }
