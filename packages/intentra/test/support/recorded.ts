@@ -160,7 +160,8 @@ export const live = (path: string): Effect.Effect<Life> =>
       yield* Effect.fork(sendAll(peer, second))
       yield* hub.broadcast(new Uint8Array(30).fill(second), SEQUENCED)
       // more than the pace lets out in time
-      for (let n = 0; second % 10 === 0 && n < 24; n++) {
+      const burst = second % 10 === 0 ? 24 : 0
+      for (let n = 0; n < burst; n++) {
         yield* hub.broadcast(new Uint8Array(900).fill(n), URGENT)
       }
       if (second === 20) {
