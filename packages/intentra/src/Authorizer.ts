@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { hex } from "./internal/bytes.js"
 
 /**
  * @since 0.1.0
@@ -26,8 +27,6 @@ export interface AuthorizerShape {
    */
   readonly changes?: Stream.Stream<unknown> | undefined
 }
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
 
 /**
  * @since 0.1.0

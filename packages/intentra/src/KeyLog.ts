@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Fs from "node:fs"
-import { readU32 } from "./internal/bytes.js"
+import { hex, readU32 } from "./internal/bytes.js"
 import * as SecretFile from "./internal/secretFile.js"
 import { PacketCrypto } from "./PacketCrypto.js"
 import type { PacketCryptoShape, PacketKey } from "./PacketCrypto.js"
@@ -78,8 +78,6 @@ class Log {
     this.onIdle?.()
   }
 }
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
 
 /** The header of the first packet that a key seals or opens says whose it is. */
 class LoggedKey implements PacketKey {

@@ -3,6 +3,7 @@ import type { AddressTable, SendBatch } from "@intentra/udp"
 import type { CloseReason } from "../CloseReason.js"
 import type { HandshakeShape } from "../Handshake.js"
 import type { Gate } from "../HandshakeGate.js"
+import { TAG_BYTES } from "../PacketCrypto.js"
 import type { PacketCryptoShape } from "../PacketCrypto.js"
 import { MAX_PACKET_BYTES, WIRE_VERSION } from "../PacketHeader.js"
 import type { RateLimiterShape } from "../RateLimiter.js"
@@ -116,7 +117,6 @@ export const SEAL_LIMIT = 2 ** 28
 export const SEAL_RESERVE = 16
 /** Failed opens after which a key is given up (RFC 9001 section 6.6, with a wide margin). */
 export const FAILED_OPEN_LIMIT = 2 ** 36
-export const TAG_BYTES = 16
 
 /** State and mechanisms that the parts of the protocol share, and the way every packet leaves. */
 export class Core {

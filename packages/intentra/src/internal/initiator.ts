@@ -3,7 +3,7 @@ import { NoiseError } from "@intentra/noise"
 import { Address } from "@intentra/udp"
 import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
-import { writeU32 } from "./bytes.js"
+import { equal, writeU32 } from "./bytes.js"
 import type { ConnectFailure, Core } from "./core.js"
 import { REFUSE, UNDECIDED } from "./core.js"
 import {
@@ -86,8 +86,6 @@ export class Connecting implements Endpoint {
     this.deadline = now + timeout
   }
 }
-
-const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 /** The initiator: hello, echo, message 3, each repeated until something better comes back. */
 export class Initiator {

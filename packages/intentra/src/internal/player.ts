@@ -9,6 +9,7 @@ import * as CloseReason from "../CloseReason.js"
 import * as Intent from "../Intent.js"
 import { TransportCounters } from "../TransportCounters.js"
 import type { Settings } from "../TransportOptions.js"
+import { equal } from "./bytes.js"
 import type { Services } from "./core.js"
 import { Hub } from "./hub.js"
 import type { HubOutput } from "./hub.js"
@@ -48,8 +49,6 @@ class Stop extends Error {
 
 /** Never asked anything: the recorded verdicts are. */
 const later = Effect.succeed(false)
-
-const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 /** A transport that lives on a recording: it reads what was read, is called as it was called, and must say the same. */
 export class Player {

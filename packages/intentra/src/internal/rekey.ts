@@ -1,6 +1,7 @@
 import type { HandshakeState } from "@intentra/noise"
 import { NoiseError } from "@intentra/noise"
 import * as Frame from "../Frame.js"
+import { equal } from "./bytes.js"
 import type { Core } from "./core.js"
 import type { Sender } from "./sender.js"
 import type { Session } from "./session.js"
@@ -278,5 +279,3 @@ const frameBody = (step: number, epoch: number, message: Uint8Array): Uint8Array
   body.set(message, 2)
   return body
 }
-
-const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

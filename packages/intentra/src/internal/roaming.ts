@@ -1,8 +1,9 @@
 import { Address } from "@intentra/udp"
 import * as Frame from "../Frame.js"
+import { TAG_BYTES } from "../PacketCrypto.js"
 import { HEADER_BYTES } from "../PacketHeader.js"
+import { equal } from "./bytes.js"
 import type { Core } from "./core.js"
-import { TAG_BYTES } from "./core.js"
 import type { Sender } from "./sender.js"
 import type { Session } from "./session.js"
 
@@ -118,5 +119,3 @@ export class Roaming {
     this.sender.sendFrame(now, session, Frame.PATH_CHALLENGE, move.oldToken)
   }
 }
-
-const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
