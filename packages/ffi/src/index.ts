@@ -1,0 +1,7 @@
+/**
+ * Native calls: the one package that knows addresses.
+ *
+ * @since 0.1.0
+ */
+export * from "./FfiError.js"
+export * as PinnedMemory from "./PinnedMemory.js"
