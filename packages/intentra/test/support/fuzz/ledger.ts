@@ -11,10 +11,10 @@ const SECRET = 0x5eed1e55
 const MAGIC = 0xf0
 
 /** Of a message that can be told from a forged one, at least. */
-export const OVERHEAD = 20
+export const OVERHEAD = 24
 
-/** One number for a session as its messages name it: the receiving station, and the end of the conn_id that it chose. */
-export const sessionTag = (station: number, connId: number): number => station * 65_536 + (connId & 0xffff)
+/** One number for a session as its messages name it: the receiving station and the conn_id that it chose. */
+export const sessionTag = (station: number, connId: number): number => station * 2 ** 32 + connId
 
 /** What was sent and what came: whether a message is genuine, came once and in order, and why sessions ended. */
 export class Ledger {
@@ -30,11 +30,13 @@ export class Ledger {
    * what the old one had received.
    */
   readonly arrived = new Map<number, number>()
+  /** By handle: the session that its last Reliable message came in, and whether it was told since of another one. */
+  private readonly speaking = new WeakMap<SessionPeer, { tag: number; told: boolean }>()
 
   constructor(private readonly world: World) {}
 
   /** A message of a legitimate station has a number and a checksum that only stations can make. */
-  message(from: number, to: number, length: number, intent: number, index: number, tag: number): Uint8Array {
+  message(from: number, to: number, length: number, intent: number, index: number, connId: number): Uint8Array {
     const payload = new Uint8Array(length)
     if (length < OVERHEAD) return payload.fill(from)
     const pair = from * 64 + to
@@ -45,8 +47,9 @@ export class Ledger {
     payload[2] = to
     payload[3] = this.world.lives[from]
     put32(payload, 4, number)
-    put32(payload, 8, (tag & 0xffff) * 65_536 + index)
-    for (let i = 12; i < length - 8; i++) payload[i] = number + i
+    put32(payload, 8, connId)
+    put32(payload, 12, index)
+    for (let i = 16; i < length - 8; i++) payload[i] = number + i
     const sum = checksum(payload, length - 8, SECRET)
     put32(payload, length - 8, sum)
     put32(payload, length - 4, checksum(payload, length - 4, sum ^ SECRET))
@@ -91,16 +94,31 @@ export class Ledger {
           }
           this.newest.set(peer, number)
         } else if (code === Intent.RELIABLE) {
-          const tag = sessionTag(to.index, u32(payload, 8) >>> 16)
+          const tag = sessionTag(to.index, u32(payload, 8))
           const next = this.arrived.get(tag) ?? 0
-          const index = u32(payload, 8) & 0xffff
+          const index = u32(payload, 12)
           if (index !== next) {
             return world.fail(`Reliable ${index} came from station ${from} to station ${to.index} instead of ${next}`)
           }
           this.arrived.set(tag, next + 1)
+          const last = this.speaking.get(peer)
+          if (last === undefined) this.speaking.set(peer, { tag, told: false })
+          else if (last.tag !== tag) {
+            if (!last.told) {
+              world.fail(`station ${to.index} was not told that station ${from} goes on in another session`)
+            }
+            last.tag = tag
+            last.told = false
+          }
         }
       }
     }
+  }
+
+  /** A handle goes on in another session, whose Reliable numbers begin anew. */
+  rejoined(peer: SessionPeer): void {
+    const last = this.speaking.get(peer)
+    if (last !== undefined) last.told = true
   }
 
   /** A session of honest stations ends by them alone; the weather may end it too, the attacker never. */

@@ -59,6 +59,7 @@ export class Station {
       new TransportCounters(),
       {
         event: (event) => {
+          if (event._tag === "PeerRejoined") world.ledger.rejoined(event.peer as SessionPeer)
           if (event._tag === "PeerClosed") {
             world.ledger.closed(this, event.peer as SessionPeer, event.reason, event.text)
           }
