@@ -39,8 +39,15 @@ export const NONCE_BYTES = 12
 export const KEY_BYTES = 32
 
 /**
- * One AEAD key. Its methods are synchronous, never throw, and answer with a number of bytes or -1. `out` may begin at
- * the first byte of the input (in place); it must not overlap `nonce` or `aad`.
+ * One AEAD key. Its methods are synchronous, never throw, and answer with a number; -1 is a refusal.
+ *
+ * `seal` and `open` take the parts as arrays; `out` may begin at the first byte of the input (in place), and must not
+ * overlap it otherwise, nor `nonce` or `aad`.
+ *
+ * `sealPacket` and `openPacket` are for packet paths: a packet is a stretch of an arena, associated data first, and its
+ * nonce is Noise's for a counter: 4 zero bytes, then 64 bits, big-endian for AES-256-GCM and little-endian for
+ * ChaCha20-Poly1305 (Noise, sections 12.3 and 12.4). The counter is a safe integer from 0; one that was sealed under
+ * must never be sealed under again with the same key. Every offset and length is checked against the arrays' bounds.
  *
  * @since 0.1.0
  * @category models
@@ -55,9 +62,64 @@ export interface AeadKey {
   /**
    * Takes ciphertext and tag, writes the plaintext at the start of `out` and returns its length,
    * `ciphertext.length - 16`. Returns -1 when the packet does not authenticate, is shorter than 16 bytes, `out` is too
-   * short, the nonce is not 12 bytes, or the key was destroyed; `out` then holds no unauthenticated plaintext.
+   * short, the nonce is not 12 bytes, or the key was destroyed. The bytes of `out` that the plaintext would have taken
+   * are then as they were or zeros, never unauthenticated plaintext; all others are as they were.
    */
   open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number
+  /**
+   * Seals a packet where it lies. `arena` has `aadLength` bytes of associated data from `offset`, then
+   * `plaintextLength` bytes, then room for the tag; ciphertext and tag replace the plaintext and the room. Returns the
+   * packet's length, `aadLength + plaintextLength + 16`, or -1: out of bounds, no counter, or the key was destroyed.
+   */
+  sealPacket(arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number, counter: number): number
+  /**
+   * Opens the packet of `length` bytes, associated data and tag included, that begins at `offset`, and writes its
+   * plaintext into `out` from `outOffset`. Returns the plaintext's length, `length - aadLength - 16`. For opening in
+   * place `out` is the arena (or shares its memory) and the plaintext goes exactly to where the ciphertext is; another
+   * overlap is refused. Returns -1 when the packet does not authenticate, for what is out of bounds, for no counter,
+   * and after `destroy`; `out` is then as it is after `open`.
+   */
+  openPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    length: number,
+    counter: number,
+    out: Uint8Array,
+    outOffset: number
+  ): number
+  /**
+   * `sealPacket` for the packets `i` from `from` to `from + count - 1`. Packet `i` takes the `lengths[i]` bytes from
+   * `offsets[i]`, the tag's 16 included: lengths are those on the wire, before and after. The first is sealed under
+   * `firstCounter`, each other one under the next. Stops at the first that is refused. Returns how many were sealed, or
+   * -1 when the range is not within both arrays.
+   */
+  sealPackets(
+    arena: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    from: number,
+    count: number,
+    aadLength: number,
+    firstCounter: number
+  ): number
+  /**
+   * `openPacket` for the packets `i` from `from` to `from + count - 1`: `lengths[i]` bytes from `offsets[i]`, opened
+   * under `counters[i]` into `out` from `outOffsets[i]`; `results[i]` becomes the plaintext's length or -1. One that is
+   * refused does not hinder the next. Returns how many were opened, or -1 when the range is not within all arrays.
+   */
+  openPackets(
+    arena: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    from: number,
+    count: number,
+    aadLength: number,
+    counters: Float64Array,
+    out: Uint8Array,
+    outOffsets: Uint32Array,
+    results: Int32Array
+  ): number
   /** Overwrites the key bytes that this object owns; later calls return -1. */
   destroy(): void
 }

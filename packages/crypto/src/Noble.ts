@@ -11,18 +11,20 @@ import { hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
 import type * as Layer from "effect/Layer"
-import { type AeadAlgorithm, type AeadKey, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./Aead.js"
+import { type AeadAlgorithm, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./Aead.js"
 import { type CryptoBackend, type CryptoServices, layerBackend } from "./CryptoBackend.js"
+import { PortableKey } from "./internal/aeadKey.js"
 import { makeHkdf, makeX25519 } from "./internal/backend.js"
 import { copySecret, requireKeyLength } from "./internal/bytes.js"
 
 const hashes = { SHA256: sha256, SHA512: sha512, BLAKE2s: blake2s, BLAKE2b: blake2b }
 
-class NobleKey implements AeadKey {
+class NobleKey extends PortableKey {
   private readonly key: Uint8Array
   private live = true
 
   constructor(readonly algorithm: AeadAlgorithm, key: Uint8Array) {
+    super()
     this.key = copySecret(key)
   }
 

@@ -6,8 +6,9 @@
 import type * as Layer from "effect/Layer"
 import type { CipherGCMTypes, KeyObject } from "node:crypto"
 import * as NodeCrypto from "node:crypto"
-import { type AeadAlgorithm, type AeadKey, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./Aead.js"
+import { type AeadAlgorithm, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./Aead.js"
 import { type CryptoBackend, type CryptoServices, layerBackend } from "./CryptoBackend.js"
+import { PortableKey } from "./internal/aeadKey.js"
 import { makeHkdf, makeX25519 } from "./internal/backend.js"
 import { copySecret, requireKeyLength } from "./internal/bytes.js"
 
@@ -23,13 +24,14 @@ const cipherOptions = { authTagLength: TAG_BYTES }
 
 const plain = (buffer: Buffer): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 
-class NodeKey implements AeadKey {
+class NodeKey extends PortableKey {
   // Raw bytes cost createCipheriv no more than a KeyObject, and they can be overwritten.
   private readonly key: Uint8Array
   private readonly cipher: CipherGCMTypes
   private live = true
 
   constructor(readonly algorithm: AeadAlgorithm, key: Uint8Array) {
+    super()
     this.key = copySecret(key)
     this.cipher = cipherNames[algorithm]
   }

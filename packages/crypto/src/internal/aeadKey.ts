@@ -1,0 +1,170 @@
+import { type AeadAlgorithm, type AeadKey, NONCE_BYTES, TAG_BYTES } from "../Aead.js"
+
+/** Whether the number is a whole one from 0 to 2^32 - 1: what an offset or a length can be. */
+const isUint32 = (value: number): boolean => value >>> 0 === value
+
+/** @internal Whether the number is a counter that Noise's nonce can carry exactly. */
+export const isCounter = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
+
+/** @internal Whether a packet of these parts, tag included, lies within the arena. */
+export const fitsSeal = (arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number): boolean =>
+  isUint32(offset) && isUint32(aadLength) && isUint32(plaintextLength) &&
+  offset + aadLength + plaintextLength + TAG_BYTES <= arena.length
+
+/** @internal Whether a packet lies within the arena, has room for its tag, and its plaintext lies within `out`. */
+export const fitsOpen = (
+  arena: Uint8Array,
+  offset: number,
+  aadLength: number,
+  length: number,
+  out: Uint8Array,
+  outOffset: number
+): boolean =>
+  isUint32(offset) && isUint32(aadLength) && isUint32(length) && isUint32(outOffset) &&
+  aadLength + TAG_BYTES <= length && offset + length <= arena.length &&
+  outOffset + length - aadLength - TAG_BYTES <= out.length
+
+/** @internal Whether two stretches of `length` bytes share some, but are not the same. */
+export const overlapsPartly = (a: number, b: number, length: number): boolean =>
+  a !== b && a < b + length && b < a + length
+
+/**
+ * Noise's nonce of a counter into the 12 bytes at `at`: four zeros, then 64 bits, big-endian for AESGCM, little-endian
+ * for ChaChaPoly (Noise, sections 12.3 and 12.4).
+ *
+ * @internal
+ */
+export const writeNonce = (nonce: DataView, at: number, algorithm: AeadAlgorithm, counter: number): void => {
+  const high = Math.floor(counter / 4294967296)
+  if (algorithm === "AES-256-GCM") {
+    nonce.setUint32(at + 4, high)
+    nonce.setUint32(at + 8, counter)
+  } else {
+    nonce.setUint32(at + 4, counter, true)
+    nonce.setUint32(at + 8, high, true)
+  }
+}
+
+/**
+ * A key that offers batches over its single packets.
+ *
+ * @internal
+ */
+export abstract class BatchKey implements AeadKey {
+  abstract readonly algorithm: AeadAlgorithm
+  abstract seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number
+  abstract open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number
+  abstract sealPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    plaintextLength: number,
+    counter: number
+  ): number
+  abstract openPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    length: number,
+    counter: number,
+    out: Uint8Array,
+    outOffset: number
+  ): number
+  abstract destroy(): void
+
+  sealPackets(
+    arena: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    from: number,
+    count: number,
+    aadLength: number,
+    firstCounter: number
+  ): number {
+    const end = from + count
+    if (!isUint32(from) || !isUint32(count) || end > offsets.length || end > lengths.length) return -1
+    for (let i = 0; i < count; i++) {
+      const at = from + i
+      const plaintextLength = lengths[at] - aadLength - TAG_BYTES
+      if (this.sealPacket(arena, offsets[at], aadLength, plaintextLength, firstCounter + i) < 0) return i
+    }
+    return count
+  }
+
+  openPackets(
+    arena: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    from: number,
+    count: number,
+    aadLength: number,
+    counters: Float64Array,
+    out: Uint8Array,
+    outOffsets: Uint32Array,
+    results: Int32Array
+  ): number {
+    const end = from + count
+    const room = Math.min(offsets.length, lengths.length, counters.length, outOffsets.length, results.length)
+    if (!isUint32(from) || !isUint32(count) || end > room) return -1
+    let opened = 0
+    for (let i = from; i < end; i++) {
+      const length = this.openPacket(arena, offsets[i], aadLength, lengths[i], counters[i], out, outOffsets[i])
+      results[i] = length
+      if (length >= 0) opened++
+    }
+    return opened
+  }
+}
+
+// Written and read within one synchronous call; the first four bytes stay zero.
+const scratchNonce = new Uint8Array(NONCE_BYTES)
+const scratchView = new DataView(scratchNonce.buffer)
+
+/**
+ * A key that offers packets over its `seal` and `open`.
+ *
+ * @internal
+ */
+export abstract class PortableKey extends BatchKey {
+  sealPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    plaintextLength: number,
+    counter: number
+  ): number {
+    if (!isCounter(counter) || !fitsSeal(arena, offset, aadLength, plaintextLength)) return -1
+    writeNonce(scratchView, 0, this.algorithm, counter)
+    const start = offset + aadLength
+    const end = start + plaintextLength
+    const aad = arena.subarray(offset, start)
+    const written = this.seal(scratchNonce, aad, arena.subarray(start, end), arena.subarray(start, end + TAG_BYTES))
+    return written < 0 ? -1 : aadLength + written
+  }
+
+  openPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    length: number,
+    counter: number,
+    out: Uint8Array,
+    outOffset: number
+  ): number {
+    if (!isCounter(counter) || !fitsOpen(arena, offset, aadLength, length, out, outOffset)) return -1
+    const start = offset + aadLength
+    const end = offset + length
+    const plaintextLength = end - start - TAG_BYTES
+    if (
+      out.buffer === arena.buffer &&
+      overlapsPartly(out.byteOffset + outOffset, arena.byteOffset + start, plaintextLength)
+    ) return -1
+    writeNonce(scratchView, 0, this.algorithm, counter)
+    return this.open(
+      scratchNonce,
+      arena.subarray(offset, start),
+      arena.subarray(start, end),
+      out.subarray(outOffset, outOffset + plaintextLength)
+    )
+  }
+}
