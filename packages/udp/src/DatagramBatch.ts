@@ -6,9 +6,13 @@
 import { ADDRESS_BYTES } from "./Address.js"
 
 /**
- * Received datagrams. Datagram `i` (0 to `count` - 1) is the bytes of `arena` from `offsets[i]`, `lengths[i]` long, and
- * came from the address (see `Address`) at `i * ADDRESS_BYTES` of `addresses`. All of it is valid only during the call
- * that hands it over.
+ * Received datagrams. Datagram `i` (`first` to `count` - 1) is the bytes of `arena` from `offsets[i]`, `lengths[i]` long,
+ * and came from the address (see `Address`) at `addressOffsets[i]` of `addresses`. All of it is valid only during the
+ * call that hands it over.
+ *
+ * A handler that has no more time stops after any datagram and leaves in `first` the number of the next one: the socket
+ * hands over the same batch from there when the event loop has turned, before it reads more. Whoever leaves `first` as
+ * it was, or at `count`, has handled everything.
  *
  * A datagram longer than the socket's `maxDatagramBytes` is handed over with a length above it: its true length where
  * the socket knows it, else `maxDatagramBytes + 1`. Only its first `maxDatagramBytes` bytes are in the arena. Check the
@@ -24,10 +28,14 @@ export class ReceiveBatch {
   readonly offsets: Uint32Array
   /** The length of each datagram, in bytes. */
   readonly lengths: Uint32Array
-  /** The source of each datagram, `ADDRESS_BYTES` each. */
+  /** The sources, `ADDRESS_BYTES` each. */
   readonly addresses: Uint8Array
+  /** Where the source of each datagram stands in `addresses`; several datagrams may share one. Made as one for each. */
+  readonly addressOffsets: Uint32Array
   /** How many datagrams it holds. */
   count = 0
+  /** The datagram that a handler begins with; after the call, the one that it would go on with. */
+  first = 0
 
   constructor(
     /** How many datagrams it can hold. */
@@ -38,6 +46,14 @@ export class ReceiveBatch {
     this.offsets = new Uint32Array(capacity)
     this.lengths = new Uint32Array(capacity)
     this.addresses = new Uint8Array(capacity * ADDRESS_BYTES)
+    this.addressOffsets = new Uint32Array(capacity)
+    for (let i = 0; i < capacity; i++) this.addressOffsets[i] = i * ADDRESS_BYTES
+  }
+
+  /** Forgets all datagrams. */
+  clear(): void {
+    this.count = 0
+    this.first = 0
   }
 }
 

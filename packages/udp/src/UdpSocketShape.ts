@@ -17,7 +17,7 @@ import type { UdpSocketError } from "./UdpSocketError.js"
  * @category models
  */
 export interface UdpSocketStats {
-  /** Handed to the handler. */
+  /** Handled by the handler. */
   received: number
   /** Their bytes. */
   receivedBytes: number
@@ -35,6 +35,8 @@ export interface UdpSocketStats {
   truncated: number
   /** Received while no handler was set, and dropped. */
   unhandled: number
+  /** Received messages of several datagrams whose bounds could not be told, and dropped; one each. */
+  groAmbiguous: number
   /** Dropped by the kernel because its receive buffer was full; -1 where it cannot be known. */
   kernelDrops: number
 }
@@ -67,8 +69,10 @@ export interface UdpSocketShape {
   send(): number
   /**
    * Sets the one handler, called synchronously with a batch that is valid during the call only. A batch has at most
-   * `turnBudget` datagrams, and between two batches the event loop turns. Without a handler datagrams are counted and
-   * dropped. The handler must not throw.
+   * `turnBudget` datagrams, and between two batches the event loop turns. What the handler leaves of it (see
+   * `ReceiveBatch`) comes again in the next turn, before anything newer; `node:dgram` reads on meanwhile, so that a
+   * handler that falls behind by more than 64 datagrams gets them at once there. Without a handler datagrams are
+   * counted and dropped. The handler must not throw.
    */
   setHandler(handler: ((batch: ReceiveBatch) => void) | undefined): void
   /** What happened so far. */
@@ -93,5 +97,6 @@ export const makeStats = (): UdpSocketStats => ({
   receiveErrors: 0,
   truncated: 0,
   unhandled: 0,
+  groAmbiguous: 0,
   kernelDrops: -1
 })

@@ -1,8 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
-import { SendBatch } from "../src/index.js"
+import { Address, ReceiveBatch, SendBatch } from "../src/index.js"
 
 const operation = fc.record({ reserve: fc.integer({ min: -1, max: 80 }), commit: fc.integer({ min: -2, max: 90 }) })
+
+describe("ReceiveBatch", () => {
+  it("has room for a source of each datagram", () => {
+    const batch = new ReceiveBatch(5, 10)
+    assert.deepStrictEqual(Array.from(batch.addressOffsets), [0, 1, 2, 3, 4].map((i) => i * Address.ADDRESS_BYTES))
+    assert.strictEqual(batch.addresses.length, 5 * Address.ADDRESS_BYTES)
+  })
+
+  it("clear forgets where a handler stopped", () => {
+    const batch = new ReceiveBatch(5, 10)
+    batch.count = 5
+    batch.first = 3
+    batch.clear()
+    assert.deepStrictEqual([batch.count, batch.first], [0, 0])
+  })
+})
 
 describe("SendBatch", () => {
   it.prop("committed datagrams never overlap, never leave the arena, and keep their lengths and receivers", [

@@ -147,7 +147,7 @@ describe("the clock of Network.layer", () => {
           for (let i = 0; i < batch.count; i++) {
             put(
               socket,
-              socket.addresses.transient(batch.addresses, i * 24),
+              socket.addresses.transient(batch.addresses, batch.addressOffsets[i]),
               batch.arena.slice(batch.offsets[i], batch.offsets[i] + batch.lengths[i])
             )
           }

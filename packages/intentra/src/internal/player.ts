@@ -287,7 +287,7 @@ export class Player {
     const batch = new ReceiveBatch(count, 0)
     for (let i = 0; i < count; i++) {
       const source = reader.take(ADDRESS_BYTES)
-      batch.addresses.set(reader.chunk.subarray(source, source + ADDRESS_BYTES), i * ADDRESS_BYTES)
+      batch.addresses.set(reader.chunk.subarray(source, source + ADDRESS_BYTES), batch.addressOffsets[i])
       batch.lengths[i] = reader.u32()
       batch.offsets[i] = reader.take(Math.min(batch.lengths[i], header.socket.maxDatagramBytes))
     }
@@ -388,6 +388,7 @@ export class Player {
         receiveErrors: 0,
         truncated: 0,
         unhandled: 0,
+        groAmbiguous: 0,
         kernelDrops: -1
       },
       closed: Deferred.unsafeMake(FiberId.none),

@@ -1,4 +1,3 @@
-import { Address } from "@intentra/udp"
 import type { ReceiveBatch } from "@intentra/udp"
 import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
@@ -69,10 +68,10 @@ export class Receiver {
   ) {}
 
   receive(now: number, batch: ReceiveBatch): void {
-    const { arena, count, lengths, offsets } = batch
+    const { addresses, addressOffsets, arena, count, lengths, offsets } = batch
     for (let i = 0; i < count; i++) {
       try {
-        this.receiveOne(now, arena, offsets[i], lengths[i], batch.addresses, i * Address.ADDRESS_BYTES)
+        this.receiveOne(now, arena, offsets[i], lengths[i], addresses, addressOffsets[i])
       } catch (error) {
         // a defect, ours or of a service we were given, costs one datagram
         this.core.drop(code.Defect)

@@ -99,16 +99,16 @@ export class Tape {
   }
 
   batch(batch: ReceiveBatch, maxDatagramBytes: number): void {
-    const { addresses, arena, count, lengths, offsets } = batch
+    const { addresses, addressOffsets, arena, count, first, lengths, offsets } = batch
     let bytes = 2
-    for (let i = 0; i < count; i++) bytes += ADDRESS_BYTES + 4 + Math.min(lengths[i], maxDatagramBytes)
+    for (let i = first; i < count; i++) bytes += ADDRESS_BYTES + 4 + Math.min(lengths[i], maxDatagramBytes)
     let at = this.input(Format.BATCH, bytes)
     if (at < 0) return
     const { chunk } = this.writer
-    writeU16(chunk, at, count)
+    writeU16(chunk, at, count - first)
     at += 2
-    for (let i = 0; i < count; i++) {
-      chunk.set(addresses.subarray(i * ADDRESS_BYTES, (i + 1) * ADDRESS_BYTES), at)
+    for (let i = first; i < count; i++) {
+      chunk.set(addresses.subarray(addressOffsets[i], addressOffsets[i] + ADDRESS_BYTES), at)
       writeU32(chunk, at + ADDRESS_BYTES, lengths[i])
       at += ADDRESS_BYTES + 4
       const kept = Math.min(lengths[i], maxDatagramBytes)

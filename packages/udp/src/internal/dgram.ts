@@ -10,6 +10,7 @@ import * as EventLoop from "../EventLoop.js"
 import { fromCause, UdpSocketError } from "../UdpSocketError.js"
 import { resolve, type ResolvedOptions, type UdpSocketOptions } from "../UdpSocketOptions.js"
 import { makeStats, type UdpSocketShape } from "../UdpSocketShape.js"
+import { handOver } from "./handOver.js"
 import * as scope from "./scope.js"
 import { SendQueue } from "./sendQueue.js"
 
@@ -307,7 +308,8 @@ export class DgramSocket implements UdpSocketShape {
   private readonly onMessage = (message: Uint8Array, from: Dgram.RemoteInfo): void => {
     const { inbox, stats } = this
     const kept = Math.min(message.length, this.maxDatagramBytes)
-    if (inbox.count === inbox.capacity || this.inboxEnd + kept > inbox.arena.length) this.handOver()
+    // libuv goes on reading whether there is room or not
+    while (inbox.count === inbox.capacity || this.inboxEnd + kept > inbox.arena.length) this.handOver()
     const i = inbox.count
     if (!this.writeSource(from, inbox.addresses, i * Address.ADDRESS_BYTES)) {
       stats.receiveErrors++
@@ -318,33 +320,37 @@ export class DgramSocket implements UdpSocketShape {
       inbox.arena.set(message.subarray(0, kept), this.inboxEnd)
       stats.truncated++
     }
+    inbox.addressOffsets[i] = i * Address.ADDRESS_BYTES
     inbox.offsets[i] = this.inboxEnd
     inbox.lengths[i] = message.length
     this.inboxEnd += kept
     inbox.count = i + 1
-    if (!this.flushScheduled) {
-      this.flushScheduled = true
-      setImmediate(this.onTurnEnd)
-    }
+    this.scheduleFlush()
   }
 
   private readonly onTurnEnd = (): void => {
     this.flushScheduled = false
     this.handOver()
+    if (this.inbox.count > 0) this.scheduleFlush()
+  }
+
+  private scheduleFlush(): void {
+    if (this.flushScheduled) return
+    this.flushScheduled = true
+    setImmediate(this.onTurnEnd)
   }
 
   private handOver(): void {
-    const { inbox, stats } = this
-    const count = inbox.count
+    const { handler, inbox, stats } = this
+    const { count, first } = inbox
     if (count === 0) return
-    const handler = this.handler
-    if (handler === undefined) stats.unhandled += count
+    if (handler === undefined) stats.unhandled += count - first
     else {
-      stats.received += count
-      for (let i = 0; i < count; i++) stats.receivedBytes += inbox.lengths[i]
-      handler(inbox)
+      stats.received += handOver(inbox, handler)
+      for (let i = first; i < inbox.first; i++) stats.receivedBytes += inbox.lengths[i]
+      if (inbox.first < count) return
     }
-    inbox.count = 0
+    inbox.clear()
     this.inboxEnd = 0
   }
 

@@ -3,7 +3,7 @@ import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Address from "../Address.js"
 import { AddressTable } from "../AddressTable.js"
-import { type ReceiveBatch, SendBatch } from "../DatagramBatch.js"
+import { ReceiveBatch, SendBatch } from "../DatagramBatch.js"
 import type { EventLoop } from "../EventLoop.js"
 import type { UdpSocketError } from "../UdpSocketError.js"
 import type { ResolvedOptions } from "../UdpSocketOptions.js"
@@ -11,6 +11,7 @@ import { makeStats, type UdpSocketShape } from "../UdpSocketShape.js"
 import type { Endpoint } from "./endpoint.js"
 import type { Scheduled } from "./eventHeap.js"
 import { Fifo } from "./fifo.js"
+import { handOver } from "./handOver.js"
 import type { Link } from "./link.js"
 import type { Packet } from "./packet.js"
 
@@ -55,6 +56,8 @@ export class SimulatedSocket implements UdpSocketShape {
   private handler: ((batch: ReceiveBatch) => void) | undefined
   private readonly pending = new Fifo<Packet>()
   private pendingBytes = 0
+  /** What the handler left of its last batch. */
+  private rest: ReceiveBatch | undefined
   private readonly turnBudget: number
   private readonly ipv6: boolean
   private readonly delivery: Scheduled = { at: 0, order: 0, index: -1, fire: () => this.deliver() }
@@ -142,6 +145,7 @@ export class SimulatedSocket implements UdpSocketShape {
   }
 
   private deliver(): void {
+    if (this.rest !== undefined) return this.deliverRest(this.rest)
     const { carrier, handler, maxDatagramBytes, pending, stats } = this
     const count = Math.min(pending.length, this.turnBudget)
     const batch = carrier.batch(count, Math.min(this.pendingBytes, count * maxDatagramBytes))
@@ -159,19 +163,50 @@ export class SimulatedSocket implements UdpSocketShape {
       const kept = Math.min(length, maxDatagramBytes)
       if (kept < length) stats.truncated++
       for (let j = 0; j < kept; j++) batch.arena[end + j] = packet.bytes[j]
-      batch.addresses.set(packet.fromBytes, i * Address.ADDRESS_BYTES)
+      batch.addressOffsets[i] = i * Address.ADDRESS_BYTES
+      batch.addresses.set(packet.fromBytes, batch.addressOffsets[i])
       batch.offsets[i] = end
       batch.lengths[i] = length
       end += kept
-      stats.received++
-      stats.receivedBytes += length
       carrier.delivered(packet)
     }
+    if (handler !== undefined) {
+      batch.count = count
+      this.hand(batch, handler)
+      if (batch.first < batch.count) this.keep(batch)
+      batch.clear()
+    }
     // The rest waits for a turn of the loop, at the same instant.
-    if (pending.length > 0) carrier.scheduleDelivery(this.delivery)
-    if (handler === undefined) return
-    batch.count = count
-    handler(batch)
-    batch.count = 0
+    if (this.rest !== undefined || pending.length > 0) carrier.scheduleDelivery(this.delivery)
+  }
+
+  private hand(batch: ReceiveBatch, handler: (batch: ReceiveBatch) => void): void {
+    const { first } = batch
+    this.stats.received += handOver(batch, handler)
+    for (let i = first; i < batch.first; i++) this.stats.receivedBytes += batch.lengths[i]
+  }
+
+  /** All sockets share one batch, so that what a handler left needs one of its own. */
+  private keep(batch: ReceiveBatch): void {
+    const { count, first } = batch
+    const rest = new ReceiveBatch(count - first, (count - first) * this.maxDatagramBytes)
+    for (let i = first; i < count; i++) {
+      const j = i - first
+      const kept = Math.min(batch.lengths[i], this.maxDatagramBytes)
+      rest.offsets[j] = j * this.maxDatagramBytes
+      rest.lengths[j] = batch.lengths[i]
+      rest.arena.set(batch.arena.subarray(batch.offsets[i], batch.offsets[i] + kept), rest.offsets[j])
+      const source = batch.addressOffsets[i]
+      rest.addresses.set(batch.addresses.subarray(source, source + Address.ADDRESS_BYTES), rest.addressOffsets[j])
+    }
+    rest.count = count - first
+    this.rest = rest
+  }
+
+  private deliverRest(rest: ReceiveBatch): void {
+    if (this.handler === undefined) this.stats.unhandled += rest.count - rest.first
+    else this.hand(rest, this.handler)
+    if (this.handler === undefined || rest.first === rest.count) this.rest = undefined
+    if (this.rest !== undefined || this.pending.length > 0) this.carrier.scheduleDelivery(this.delivery)
   }
 }

@@ -30,7 +30,7 @@ export interface Received {
 export const copyOut = (batch: ReceiveBatch, i: number, maxDatagramBytes: number): Received => ({
   bytes: batch.arena.slice(batch.offsets[i], batch.offsets[i] + Math.min(batch.lengths[i], maxDatagramBytes)),
   length: batch.lengths[i],
-  from: Address.decode(batch.addresses, i * Address.ADDRESS_BYTES)
+  from: Address.decode(batch.addresses, batch.addressOffsets[i])
 })
 
 /** Makes the socket keep a copy of all that comes. */
@@ -258,6 +258,53 @@ export const socketContract = <R>(kit: SocketKit<R>): void => {
         for (let n = 0; n < 200; n++) put(a, id, numbered(n, 100))
         assert.strictEqual(a.send(), 200)
         yield* kit.until(() => received === 200)
+      })
+    )
+
+    law(
+      "what a handler leaves of a batch comes again, from where it stopped, when the loop has turned, each datagram once",
+      Effect.gen(function*() {
+        const a = yield* open()
+        const b = yield* open()
+        const numbers: Array<number> = []
+        let turned = true
+        b.setHandler((batch) => {
+          assert.isTrue(turned)
+          turned = false
+          b.loop.defer(() => {
+            turned = true
+          })
+          const until = Math.min(batch.count, batch.first + 7)
+          for (; batch.first < until; batch.first++) {
+            const { bytes, from } = copyOut(batch, batch.first, b.maxDatagramBytes)
+            assert.deepStrictEqual(from, a.localAddress)
+            numbers.push(new DataView(bytes.buffer).getUint16(0))
+          }
+        })
+        const id = idOf(a, b.localAddress)
+        for (let n = 0; n < 30; n++) put(a, id, numbered(n, 100))
+        a.send()
+        yield* kit.until(() => numbers.length === 30)
+        assert.deepStrictEqual(numbers, Array.from({ length: 30 }, (_, n) => n))
+        assert.strictEqual(b.stats.received, 30)
+        assert.strictEqual(b.stats.receivedBytes, 3_000)
+      })
+    )
+
+    law(
+      "what a handler left and nobody takes any more is counted as unhandled",
+      Effect.gen(function*() {
+        const a = yield* open()
+        const b = yield* open()
+        b.setHandler((batch) => {
+          batch.first++
+          b.setHandler(undefined)
+        })
+        const id = idOf(a, b.localAddress)
+        for (let n = 0; n < 10; n++) put(a, id, numbered(n, 10))
+        a.send()
+        yield* kit.until(() => b.stats.received + b.stats.unhandled === 10)
+        assert.strictEqual(b.stats.received, 1)
       })
     )
 

@@ -41,6 +41,7 @@ export class FuzzSocket implements UdpSocketShape {
     receiveErrors: 0,
     truncated: 0,
     unhandled: 0,
+    groAmbiguous: 0,
     kernelDrops: 0
   }
   readonly batch = new ReceiveBatch(BATCH, BATCH * MAX_DATAGRAM)
@@ -96,14 +97,14 @@ export class FuzzSocket implements UdpSocketShape {
     const i = batch.count++
     batch.offsets[i] = this.end
     batch.lengths[i] = length
-    batch.addresses.set(from, i * ADDRESS_BYTES)
+    batch.addresses.set(from, batch.addressOffsets[i])
     this.end += Math.min(length, MAX_DATAGRAM)
   }
 
   flush(): void {
     const { batch, handler } = this
     if (batch.count > 0) handler?.(batch)
-    batch.count = 0
+    batch.clear()
     this.end = 0
   }
 
