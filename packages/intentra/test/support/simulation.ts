@@ -19,6 +19,7 @@ import type { Intent as IntentName } from "../../src/Intent.js"
 import { layerConcerns } from "../../src/Intentra.js"
 import type { IntentraOptions } from "../../src/Intentra.js"
 import type { IntentraError } from "../../src/IntentraError.js"
+import type { Limits } from "../../src/internal/core.js"
 import { Hub } from "../../src/internal/hub.js"
 import { ACTIVE } from "../../src/internal/session.js"
 import type { Session } from "../../src/internal/session.js"
@@ -61,6 +62,8 @@ export interface Attempt {
 export interface StationOptions extends IntentraOptions {
   /** Messages go to the ring of the stream instead of `inbox`. */
   readonly stream?: boolean
+  /** Numbers of the protocol that no option sets. */
+  readonly limits?: Partial<Limits>
 }
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -160,7 +163,7 @@ export class Station {
     this.handshake = Context.get(services, Handshake)
     this.hub = new Hub(
       this.wrap(this.socket),
-      Effect.runSync(TransportOptions.check(options)),
+      { ...Effect.runSync(TransportOptions.check(options)), ...options.limits },
       {
         crypto: Context.get(services, PacketCrypto),
         entropy: Context.get(services, Entropy),
@@ -263,15 +266,14 @@ export class Station {
       for (let i = 0; i < batch.count; i++) {
         const datagram = {
           at: this.simulation.network.now,
-          from: Address.format(batch.addresses, i * Address.ADDRESS_BYTES),
+          from: Address.format(batch.addresses, batch.addressOffsets[i]),
           to: this.address,
           bytes: batch.arena.slice(batch.offsets[i], batch.offsets[i] + batch.lengths[i])
         }
         if (!this.wants(datagram)) continue
         batch.offsets[kept] = batch.offsets[i]
         batch.lengths[kept] = batch.lengths[i]
-        const source = i * Address.ADDRESS_BYTES
-        batch.addresses.copyWithin(kept * Address.ADDRESS_BYTES, source, source + Address.ADDRESS_BYTES)
+        batch.addressOffsets[kept] = batch.addressOffsets[i]
         kept++
       }
       batch.count = kept

@@ -30,8 +30,8 @@ export class Ledger {
    * what the old one had received.
    */
   readonly arrived = new Map<number, number>()
-  /** By handle: the session that its last Reliable message came in, and whether it was told since of another one. */
-  private readonly speaking = new WeakMap<SessionPeer, { tag: number; told: boolean }>()
+  /** The sessions that a handle has had, as its owner was told, and in which of them it heard its last Reliable message. */
+  private readonly told = new WeakMap<SessionPeer, { readonly sessions: Array<number>; heard: number }>()
 
   constructor(private readonly world: World) {}
 
@@ -101,24 +101,24 @@ export class Ledger {
             return world.fail(`Reliable ${index} came from station ${from} to station ${to.index} instead of ${next}`)
           }
           this.arrived.set(tag, next + 1)
-          const last = this.speaking.get(peer)
-          if (last === undefined) this.speaking.set(peer, { tag, told: false })
-          else if (last.tag !== tag) {
-            if (!last.told) {
-              world.fail(`station ${to.index} was not told that station ${from} goes on in another session`)
-            }
-            last.tag = tag
-            last.told = false
+          const told = this.told.get(peer)
+          const heard = told?.sessions.indexOf(tag) ?? -1
+          if (told === undefined || heard < 0) {
+            return world.fail(`station ${to.index} was not told that station ${from} goes on in another session`)
           }
+          if (heard < told.heard) return world.fail(`a session that was replaced still delivers to station ${to.index}`)
+          told.heard = heard
         }
       }
     }
   }
 
-  /** A handle goes on in another session, whose Reliable numbers begin anew. */
-  rejoined(peer: SessionPeer): void {
-    const last = this.speaking.get(peer)
-    if (last !== undefined) last.told = true
+  /** Reliable begins anew: with a new handle, or in another session of one. */
+  began(station: Station, peer: SessionPeer): void {
+    const tag = sessionTag(station.index, peer.session.connId)
+    const told = this.told.get(peer)
+    if (told === undefined) this.told.set(peer, { sessions: [tag], heard: 0 })
+    else told.sessions.push(tag)
   }
 
   /** A session of honest stations ends by them alone; the weather may end it too, the attacker never. */

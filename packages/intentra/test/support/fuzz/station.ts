@@ -59,7 +59,9 @@ export class Station {
       new TransportCounters(),
       {
         event: (event) => {
-          if (event._tag === "PeerRejoined") world.ledger.rejoined(event.peer as SessionPeer)
+          if (event._tag === "PeerConnected" || event._tag === "PeerRejoined") {
+            world.ledger.began(this, event.peer as SessionPeer)
+          }
           if (event._tag === "PeerClosed") {
             world.ledger.closed(this, event.peer as SessionPeer, event.reason, event.text)
           }
