@@ -23,6 +23,7 @@ const rest = (world: World): void => {
     world.advance(200)
     check(world)
   }
+  for (const station of world.stations) station.drainAll()
 }
 
 /** What is alive delivers in both directions, and has lost no Reliable message. */
@@ -44,7 +45,7 @@ const checkSurvivors = (world: World): void => {
       }
       for (let i = 0; i < 20 && report.delivered === before; i++) {
         world.advance(100)
-        other.drain()
+        other.drainAll()
       }
       if (report.delivered === before && peer.closeReason === undefined) {
         world.fail(

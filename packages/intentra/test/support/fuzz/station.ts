@@ -89,6 +89,11 @@ export class Station {
     }
   }
 
+  /** All of it, and what was held back until there was room. */
+  drainAll(): void {
+    while (this.hub.ring.size > 0) this.drain()
+  }
+
   peers(): Array<SessionPeer> {
     return this.hub.peers()
   }
