@@ -92,14 +92,15 @@ interface SessionClass {
     forgeries: unknown,
     strikes: unknown,
     datagramCeiling: number,
+    rows: unknown,
     now: number
   ): LogicalSession
 }
 
 interface LogicalSession {
   readonly connId: number
-  readonly keys: Array<unknown>
   readonly identityKey: string
+  setKeys(epoch: number, keys: unknown): void
 }
 
 /** What each of these makes is not looked at here. */
@@ -136,6 +137,9 @@ export const logicalSessions = (): void => {
       const { ConnectionTable } = await load<{
         readonly ConnectionTable: new(draw: () => number, restMs: number) => Table
       }>(`${folder}/internal/connectionTable.ts`)
+      const { NumberRows } = await load<{ readonly NumberRows: new() => unknown }>(
+        `${folder}/internal/sessionNumbers.ts`
+      )
       const { TimerHeap } = await load<{ readonly TimerHeap: new() => Timers }>(`${folder}/internal/timerHeap.ts`)
       const TokenBucket = await load<Maker>(`${folder}/TokenBucket.ts`)
       const StrikeCounter = await load<Maker>(`${folder}/StrikeCounter.ts`)
@@ -161,6 +165,7 @@ export const logicalSessions = (): void => {
       }
       const table = new ConnectionTable(draw, 180_000)
       const timers = new TimerHeap()
+      const rows = new NumberRows()
       const active = new Set<LogicalSession>()
       const byIdentity = new Map<string, LogicalSession>()
       const state = 3
@@ -179,6 +184,7 @@ export const logicalSessions = (): void => {
           TokenBucket.make({ rate: 1000, burst: 200 }),
           StrikeCounter.make(),
           2048,
+          rows,
           0
         )
         table.set(session)
@@ -192,7 +198,7 @@ export const logicalSessions = (): void => {
       for (const session of active) {
         if (++keyed > WITH_KEYS) break
         randomFillSync(key)
-        session.keys[0] = new EpochKeys(crypto.makeKey(key), crypto.makeKey(key), ReplayWindow.make(8192), 0, 0)
+        session.setKeys(0, new EpochKeys(crypto.makeKey(key), crypto.makeKey(key), ReplayWindow.make(8192), 0, 0))
       }
       const withKeys = memory()
       return {

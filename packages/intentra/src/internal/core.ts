@@ -17,6 +17,7 @@ import type { Connecting } from "./initiator.js"
 import type { HalfOpen } from "./responder.js"
 import { SendQueue } from "./sendQueue.js"
 import type { Endpoint, Session } from "./session.js"
+import { NumberRows } from "./sessionNumbers.js"
 import type { TimerHeap } from "./timerHeap.js"
 import * as TransportParameters from "./transportParameters.js"
 
@@ -37,6 +38,8 @@ export interface Limits {
   readonly maxDatagram: number
   /** Messages in the send queue, all sessions together. */
   readonly sendQueue: number
+  /** Whether messages to one peer within a flush share datagrams. */
+  readonly coalesce: boolean
   /** Challenges sent in one turn. */
   readonly challengesPerTurn: number
   /** The same in a second: a flood of hellos costs no more than a part of a core, whoever forges them. */
@@ -121,6 +124,8 @@ export const FAILED_OPEN_LIMIT = 2 ** 36
 /** State and mechanisms that the parts of the protocol share, and the way every packet leaves. */
 export class Core {
   readonly queue: SendQueue
+  /** Where sessions keep their numbers. */
+  readonly rows = new NumberRows()
   /** Sessions with something to send, in order. */
   readonly ready: Array<Session> = []
   /** Sessions that hold Reliable messages which the consumer has no room for. */
@@ -268,7 +273,7 @@ export class Core {
     plaintextLength: number,
     addressId = session.addressId
   ): boolean {
-    const keys = session.keys[session.epoch]
+    const keys = session.current
     if (keys === undefined || keys.sendSeq >= SEAL_LIMIT) return false
     const arena = this.host.outbox.arena
     const seq = keys.sendSeq++

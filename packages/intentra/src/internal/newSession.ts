@@ -36,9 +36,13 @@ export const newSession = (
     rateLimiter.makeForgery(),
     strikes.make(),
     Math.min(core.limits.maxDatagram, parameters.maxDatagram),
+    core.rows,
     now
   )
-  session.keys[0] = new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0, 0)
+  session.setKeys(
+    0,
+    new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), 0, 0)
+  )
   session.handshakeHash = hash
   if (core.limits.pacePacketsPerSecond < Infinity) {
     const rate = Math.min(core.limits.pacePacketsPerSecond, Math.max(1, parameters.packetsPerSecond))

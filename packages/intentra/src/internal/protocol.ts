@@ -142,7 +142,7 @@ export class Protocol implements HandshakeInput {
 
   /** Ends every session with CLOSE, sent as often as it will ever be. */
   shutdown(now: number): void {
-    for (const endpoint of Array.from(this.core.table.values())) {
+    for (const endpoint of this.core.table.values()) {
       if (endpoint.state === ACTIVE || endpoint.state === OPENING) {
         const session = endpoint as Session
         if (session.connecting !== undefined) this.cancel(now, session.connecting)
@@ -455,5 +455,6 @@ export class Protocol implements HandshakeInput {
     this.lingering.delete(session)
     core.table.rest(now, session.connId)
     core.releaseAddress(session.addressId)
+    session.detach()
   }
 }

@@ -118,13 +118,16 @@ export class Receiver {
     }
     const session = endpoint instanceof Session ? endpoint : (endpoint as HalfOpen).session
     if (session === undefined) return core.drop(code.WrongState)
-    const keys = session.keys[(second >> 1) & 3]
+    const keys = session.keysOf((second >> 1) & 3)
     if (keys === undefined) return core.drop(code.UnknownEpoch)
     if (!session.bucket.check(now)) {
       session.dropped++
       return core.drop(code.RateLimited)
     }
-    if (!session.forgeries.check(now) && !core.host.addresses.equals(session.addressId, addresses, addressOffset)) {
+    if (
+      session.forged && !session.forgeries.check(now) &&
+      !core.host.addresses.equals(session.addressId, addresses, addressOffset)
+    ) {
       return core.drop(code.ForgeryLimited)
     }
     const seq = readU32(arena, offset + 8)
@@ -132,6 +135,7 @@ export class Receiver {
     if (verdict !== FRESH) return core.drop(verdict === REPLAYED ? code.Replayed : code.TooOld)
     const opened = keys.receive.open(arena, offset, length, seq, this.plaintext)
     if (opened < 0) {
+      session.forged = true
       session.forgeries.charge(now)
       core.drop(code.AuthFailed)
       if (++keys.failedOpens >= FAILED_OPEN_LIMIT) {
@@ -171,7 +175,7 @@ export class Receiver {
     length: number
   ): boolean {
     const { core } = this
-    const keys = session.keys[(arena[offset + 1] >> 1) & 3]
+    const keys = session.keysOf((arena[offset + 1] >> 1) & 3)
     if (keys === undefined) {
       core.drop(code.UnknownEpoch)
       return false
@@ -182,6 +186,7 @@ export class Receiver {
     }
     const opened = keys.receive.open(arena, offset, length, readU32(arena, offset + 8), this.plaintext)
     if (opened < 0) {
+      session.forged = true
       session.forgeries.charge(now)
       core.drop(code.AuthFailed)
       return false

@@ -233,12 +233,10 @@ export class Rekey {
     const { crypto, replayGuard } = this.core.services
     rekeying.hash = noise.handshakeHash.slice()
     const keys = noise.splitKeys()
-    session.keys[epoch] = new EpochKeys(
-      crypto.makeKey(keys.send),
-      crypto.makeKey(keys.receive),
-      replayGuard.make(),
-      (session.keys[session.epoch]?.serial ?? 0) + 1,
-      0
+    const serial = (session.current?.serial ?? 0) + 1
+    session.setKeys(
+      epoch,
+      new EpochKeys(crypto.makeKey(keys.send), crypto.makeKey(keys.receive), replayGuard.make(), serial, 0)
     )
     keys.send.fill(0)
     keys.receive.fill(0)
@@ -250,7 +248,7 @@ export class Rekey {
     rekeying.oldUntil = now + OLD_KEY_FOR
     this.core.arm(session, rekeying.oldUntil)
     session.epoch = epoch
-    const keys = session.keys[epoch]
+    const keys = session.keysOf(epoch)
     if (keys !== undefined) keys.firstOrder = session.packetOrder
     rekeying.bornAt = now
     rekeying.rekeyAt = now + after(session.initiator, this.jitter())
@@ -259,8 +257,8 @@ export class Rekey {
   }
 
   private retireOld(session: Session, rekeying: Rekeying): void {
-    session.keys[rekeying.oldEpoch]?.destroy()
-    session.keys[rekeying.oldEpoch] = undefined
+    session.keysOf(rekeying.oldEpoch)?.destroy()
+    session.setKeys(rekeying.oldEpoch, undefined)
     rekeying.oldEpoch = -1
     rekeying.oldUntil = Infinity
     rekeying.question = undefined

@@ -148,7 +148,7 @@ export class Reliable {
     const { outgoing } = session
     const count = (behind - body - ACK_FIXED_BYTES) / 8
     if (count > MAX_RANGES) return false
-    const keys = session.keys[bytes[body + 8] & 3]
+    const keys = session.keysOf(bytes[body + 8] & 3)
     const seq = readU32(bytes, body + 9)
     if (keys !== undefined && seq >= keys.sendSeq && session.epoch === bytes[body + 8]) return false
     if (outgoing === undefined) return readU32(bytes, body) === this.core.limits.firstReliable && count === 0

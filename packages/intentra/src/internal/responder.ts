@@ -417,6 +417,7 @@ export class Responder {
     if (session === undefined) return
     session.destroyKeys()
     this.core.releaseAddress(session.addressId)
+    session.detach()
   }
 
   /** Frees the slot, and remembers the echo for a while so that a late repeat begins nothing. */

@@ -58,6 +58,9 @@ export class Sender {
       core.markReady(session)
       return ACCEPTED
     }
+    if (!core.limits.coalesce && session.queueHead === NONE && session.pacer === undefined) {
+      return this.sendAlone(now, session, payload, intent, priority)
+    }
     if (intent === Intent.SEQUENCED && session.queuedSequenced !== NONE) {
       queue.remove(session.queuedSequenced)
       counters.drops[DropReason.code.Superseded]++
@@ -72,6 +75,44 @@ export class Sender {
     counters.messagesQueued++
     core.markReady(session)
     return ACCEPTED
+  }
+
+  /** Seals a message into a datagram of its own; the outbox holds it until the flush. */
+  private sendAlone(
+    now: number,
+    session: Session,
+    payload: Uint8Array,
+    intent: number,
+    priority: number
+  ): SendResult {
+    const { core } = this
+    if (!this.withinBudget(now, session)) return SESSION_CLOSED
+    const offset = core.reserve(MAX_PACKET_BYTES)
+    if (offset < 0) return OVERLOAD
+    const { arena } = core.host.outbox
+    const { length } = payload
+    const start = offset + HEADER_BYTES
+    let at = start
+    if (intent === Intent.SEQUENCED) {
+      at = this.beginSequenced(session, arena, at, length)
+    } else {
+      at = Frame.begin(arena, at, Frame.REALTIME, length)
+    }
+    arena.set(payload, at)
+    if (!core.seal(now, session, DATA, intent, priority, offset, at + length - start)) return SESSION_CLOSED
+    core.counters.messagesQueued++
+    core.counters.messagesSent++
+    session.messagesSent++
+    if (!session.pingOpen && now - session.pingSentAt >= PING_INTERVAL) core.markReady(session)
+    core.host.wake()
+    return ACCEPTED
+  }
+
+  private beginSequenced(session: Session, out: Uint8Array, offset: number, length: number): number {
+    const at = Frame.begin(out, offset, Frame.SEQUENCED, length + 4)
+    writeU32(out, at, session.nextSequenced)
+    session.nextSequenced = (session.nextSequenced + 1) >>> 0
+    return at + 4
   }
 
   /** Packs and seals all that waits, sessions in turn, and hands the datagrams over. */
@@ -147,6 +188,7 @@ export class Sender {
           priority = this.lastPriority
         }
         at = next
+        if (!core.limits.coalesce) break
       }
       if (at === start) break
       const type = at > controlEnd ? DATA : controlEnd > beforeAck ? ACK : CONTROL
@@ -200,12 +242,9 @@ export class Sender {
     const sequenced = queue.intentOf(cell) === Intent.SEQUENCED
     const body = sequenced ? length + 4 : length
     if (offset + Frame.FRAME_HEADER_BYTES + body > end) return -1
-    let at = Frame.begin(out, offset, sequenced ? Frame.SEQUENCED : Frame.REALTIME, body)
-    if (sequenced) {
-      writeU32(out, at, session.nextSequenced)
-      session.nextSequenced = (session.nextSequenced + 1) >>> 0
-      at += 4
-    }
+    const at = sequenced
+      ? this.beginSequenced(session, out, offset, length)
+      : Frame.begin(out, offset, Frame.REALTIME, body)
     queue.copyPayload(cell, out, at)
     this.lastIntent = queue.intentOf(cell)
     this.lastPriority = queue.priorityOf(cell)
@@ -244,7 +283,7 @@ export class Sender {
 
   /** A PING rides along now and then, so that both ends know the path. */
   private considerPing(now: number, session: Session): void {
-    if (session.queueHead === NONE && session.outgoing === undefined) return
+    if (session.queueHead === NONE && session.outgoing === undefined && this.core.limits.coalesce) return
     if (!session.pingOpen && now - session.pingSentAt >= PING_INTERVAL) session.pingDue = true
   }
 
@@ -309,7 +348,7 @@ export class Sender {
 
   /** A key seals no more than its limit; the last few packets belong to CLOSE. */
   private withinBudget(now: number, session: Session): boolean {
-    const keys = session.keys[session.epoch]
+    const keys = session.current
     if (keys !== undefined && keys.sendSeq < SEAL_LIMIT - SEAL_RESERVE) {
       if (keys.sendSeq === REKEY_AFTER_PACKETS) this.core.wantRekey(now, session)
       return true

@@ -10,6 +10,8 @@ import type { ReliableReceiver } from "./reliableReceiver.js"
 import type { ReliableSender } from "./reliableSender.js"
 import type { Move } from "./roaming.js"
 import { RttEstimator } from "./rttEstimator.js"
+import { SessionNumbers } from "./sessionNumbers.js"
+import type { NumberRows } from "./sessionNumbers.js"
 import type { Timed } from "./timerHeap.js"
 
 /** Our handshake, no keys yet. */
@@ -62,20 +64,20 @@ const TOKEN_MASK = 0x7fffffff
 export const identityKeyOf = (identity: Uint8Array): string =>
   Buffer.from(identity.buffer, identity.byteOffset, identity.byteLength).toString("latin1")
 
-export class Session implements Endpoint {
+export class Session extends SessionNumbers implements Endpoint {
+  // what every packet needs comes first, side by side
+  state: number
+  /** The keys of the present epoch. */
+  current: EpochKeys | undefined = undefined
+  /** An open has failed: the bucket of failed opens may be empty. */
+  forged = false
+  private presentEpoch = 0
   readonly identityKey: string
   timerAt = 0
   timerIndex = -1
   /** By epoch, two bits. */
-  readonly keys: Array<EpochKeys | undefined> = [undefined, undefined, undefined, undefined]
-  epoch = 0
-  activeSince = 0
-  lastReceived: number
-  lastSent: number
-  /** When the first packet came that nothing was sent after yet; Infinity when none. */
-  unansweredSince = Infinity
-  /** When the first PING went out that nothing was received after yet; Infinity when none. */
-  unheardSince = Infinity
+  readonly keys: ReadonlyArray<EpochKeys | undefined>
+  private readonly byEpoch: Array<EpochKeys | undefined> = [undefined, undefined, undefined, undefined]
   /** After one that failed the next one waits as long again. */
   nextRejoinAt = -Infinity
   /** The handshake of ours that is to replace this session, whose other end is silent. */
@@ -97,9 +99,6 @@ export class Session implements Endpoint {
   ackDebt = 0
   /** Held messages are being handed over now. */
   draining = false
-  /** Packets sealed so far, under all keys. */
-  packetOrder = 0
-  newestPacketAt = 0
 
   /** Looks for a larger path MTU once a datagram has been full. */
   pathMtu: PathMtu | undefined = undefined
@@ -118,11 +117,8 @@ export class Session implements Endpoint {
   pongToken = 0
   pingToken = 0
   private readonly pingTimes = new Float64Array(PINGS).fill(-1)
-  pingSentAt = -1
   pingOpen = false
 
-  /** (serial of the epoch, seq) of the newest packet opened, as one number. */
-  newestPacket = -1
   /** Of the handshake, until the session is active. */
   handshakeHash: Uint8Array | undefined = undefined
   rekeying: Rekeying | undefined = undefined
@@ -145,12 +141,6 @@ export class Session implements Endpoint {
   message3AnsweredAt = -Infinity
 
   // statistics, both directions
-  packetsSent = 0
-  packetsReceived = 0
-  bytesSent = 0
-  bytesReceived = 0
-  messagesSent = 0
-  messagesReceived = 0
   dropped = 0
   /** RFC 6298, milliseconds; negative before the first sample. */
   readonly rtt = new RttEstimator()
@@ -173,17 +163,37 @@ export class Session implements Endpoint {
     readonly identity: Uint8Array,
     readonly id: string,
     public addressId: number,
-    public state: number,
+    state: number,
     readonly bucket: TokenBucket,
     readonly forgeries: TokenBucket,
     readonly strikes: StrikeCounter,
     /** The longest datagram that both ends take. */
     readonly datagramCeiling: number,
+    rows: NumberRows,
     now: number
   ) {
+    super(rows, now)
+    this.state = state
+    this.keys = this.byEpoch
     this.identityKey = identityKeyOf(identity)
-    this.lastReceived = now
-    this.lastSent = now
+  }
+
+  /** The epoch whose key seals. */
+  get epoch(): number {
+    return this.presentEpoch
+  }
+  set epoch(epoch: number) {
+    this.presentEpoch = epoch
+    this.current = this.byEpoch[epoch]
+  }
+
+  keysOf(epoch: number): EpochKeys | undefined {
+    return epoch === this.presentEpoch ? this.current : this.byEpoch[epoch]
+  }
+
+  setKeys(epoch: number, keys: EpochKeys | undefined): void {
+    this.byEpoch[epoch] = keys
+    this.current = this.byEpoch[this.presentEpoch]
   }
 
   /** The longest datagram to send now. */
@@ -232,7 +242,7 @@ export class Session implements Endpoint {
     this.rekeying = undefined
     for (let epoch = 0; epoch < 4; epoch++) {
       this.keys[epoch]?.destroy()
-      this.keys[epoch] = undefined
+      this.setKeys(epoch, undefined)
     }
   }
 }

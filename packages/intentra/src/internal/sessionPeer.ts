@@ -74,7 +74,7 @@ export class SessionPeer implements RingPeer {
   unsafeStats(): PeerStats {
     const { session } = this
     const now = this.hub.loop.now()
-    const keys = session.keys[session.epoch]
+    const keys = session.current
     const expected = keys === undefined ? 0 : keys.replay.highest + 1
     return {
       rtt: session.rtt.smoothed < 0 ? undefined : session.rtt.smoothed,
