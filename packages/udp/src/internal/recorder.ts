@@ -1,11 +1,24 @@
 import type { LossCause, NetworkEvent, NetworkLedger } from "../NetworkEvent.js"
 import { lossCauses } from "../NetworkEvent.js"
 
-/** FNV-1a over characters and over bytes. */
-const PRIME = 0x01000193
-const BASIS = 0x811c9dc5
+/** The primes of xxHash (XXH32), whose rounds the trace is hashed with: two lanes of 32 bits each. */
+const PRIME_1 = 0x9e3779b1
+const PRIME_2 = 0x85ebca77
+const PRIME_3 = 0xc2b2ae3d
+const PRIME_4 = 0x27d4eb2f
+
+/** A time as two words. */
+const time = new Float64Array(1)
+const timeWords = new Uint32Array(time.buffer)
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0")
+
+/** FNV-1a: what a line of the text shows of a datagram's content. */
+const contentHash = (arena: Uint8Array, offset: number, length: number): number => {
+  let hash = 0x811c9dc5
+  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ arena[i], 0x01000193)
+  return hash
+}
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
@@ -34,8 +47,8 @@ export class Recorder {
   }
   private readonly taps = new Set<(event: NetworkEvent) => void>()
   private readonly lines: Array<string> = []
-  private low = BASIS
-  private high = BASIS ^ 0x5bd1e995
+  private low = PRIME_3 | 0
+  private high = PRIME_4
 
   constructor(private readonly tracing: "off" | "hash" | "text") {}
 
@@ -80,25 +93,54 @@ export class Recorder {
       if (kind !== "corrupted") ledger.inFlight++
     }
     if (this.taps.size === 0 && this.tracing === "off") return
-    const bytes = arena.subarray(offset, offset + length)
-    if (this.tracing !== "off") this.trace(`${at} ${kind} #${id} ${from} > ${to} ${length}`, bytes, cause)
+    if (this.tracing !== "off") this.trace(kind, at, id, from, to, arena, offset, length, cause)
     if (this.taps.size > 0) {
-      const event = { kind, at, id, from, to, bytes, cause }
+      const event = { kind, at, id, from, to, bytes: arena.subarray(offset, offset + length), cause }
       for (const tap of this.taps) tap(event)
     }
   }
 
-  private trace(start: string, bytes: Uint8Array, cause: LossCause | undefined): void {
-    let content = BASIS
-    for (let i = 0; i < bytes.length; i++) content = Math.imul(content ^ bytes[i], PRIME)
-    const line = `${start} ${hex(content)}${cause === undefined ? "" : ` ${cause}`}`
-    let { high, low } = this
-    for (let i = 0; i < line.length; i++) {
-      low = Math.imul(low ^ line.charCodeAt(i), PRIME)
-      high = Math.imul(high ^ line.charCodeAt(i) ^ (low >>> 24), PRIME)
+  private trace(
+    kind: NetworkEvent["kind"],
+    at: number,
+    id: number,
+    from: string,
+    to: string,
+    arena: Uint8Array,
+    offset: number,
+    length: number,
+    cause: LossCause | undefined
+  ): void {
+    time[0] = at
+    this.mix(timeWords[0])
+    this.mix(timeWords[1])
+    this.mix(id)
+    this.mixText(kind)
+    this.mixText(from)
+    this.mixText(to)
+    if (cause !== undefined) this.mixText(cause)
+    this.mix(length)
+    const end = offset + length
+    let i = offset
+    for (; i + 4 <= end; i += 4) {
+      this.mix(arena[i] | (arena[i + 1] << 8) | (arena[i + 2] << 16) | (arena[i + 3] << 24))
     }
-    this.low = low
-    this.high = high
-    if (this.tracing === "text") this.lines.push(line)
+    for (; i < end; i++) this.mix(arena[i])
+    if (this.tracing !== "text") return
+    const why = cause === undefined ? "" : ` ${cause}`
+    const content = hex(contentHash(arena, offset, length))
+    this.lines.push(`${at} ${kind} #${id} ${from} > ${to} ${length} ${content}${why}`)
+  }
+
+  private mix(word: number): void {
+    const low = this.low + Math.imul(word, PRIME_2)
+    this.low = Math.imul((low << 13) | (low >>> 19), PRIME_1)
+    const high = (this.high ^ word) + this.low
+    this.high = Math.imul((high << 17) | (high >>> 15), PRIME_3)
+  }
+
+  private mixText(text: string): void {
+    for (let i = 0; i < text.length; i++) this.mix(text.charCodeAt(i))
+    this.mix(text.length)
   }
 }
