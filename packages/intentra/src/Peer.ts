@@ -66,7 +66,7 @@ export interface Peer {
   /** Why the session ended; `undefined` while it is active. */
   readonly closeReason: CloseReason | undefined
   /** The longest message that fits one datagram, in bytes. */
-  readonly maxPayload: (intent?: Intent) => number
+  maxPayload(intent?: Intent): number
   /**
    * Queues a message (the bytes are copied). Fails with `SessionClosed`, `PayloadTooLarge`, `Overload` or
    * `InvalidOptions`. A Realtime or Sequenced message that is accepted may still be lost: that is its nature. Reliable
@@ -76,8 +76,8 @@ export interface Peer {
     payload: Uint8Array,
     options?: SendOptions | SendOptionsInput
   ) => Effect.Effect<void, IntentraError>
-  /** The same for hot loops: synchronous, the answer a number (`SendResult`), options made once. */
-  readonly unsafeSend: (payload: Uint8Array, options?: SendOptions) => SendResult
+  /** The same for hot loops: synchronous, the answer a number (`SendResult`), options made once. Call it on its peer. */
+  unsafeSend(payload: Uint8Array, options?: SendOptions): SendResult
   readonly stats: Effect.Effect<PeerStats>
   /** Says CLOSE to the peer and ends the session; does nothing when it has ended. */
   readonly close: (reason?: CloseReason) => Effect.Effect<void>

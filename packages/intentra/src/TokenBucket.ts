@@ -47,6 +47,7 @@ class Bucket implements TokenBucket {
   private level: number
   // Not -Infinity: a rate of 0 would turn it into NaN.
   private refilledAt = -Number.MAX_VALUE
+  private seenAt = -Number.MAX_VALUE
 
   constructor(rate: number, burst: number) {
     this.rate = rate
@@ -81,6 +82,9 @@ class Bucket implements TokenBucket {
   }
 
   private refill(now: number): void {
+    // many calls come with the time of one turn
+    if (now === this.seenAt) return
+    this.seenAt = now
     const at = Math.round(now * 1000)
     const elapsed = at - this.refilledAt
     if (!(elapsed > 0)) return

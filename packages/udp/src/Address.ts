@@ -270,7 +270,9 @@ export const decode = (bytes: Uint8Array, offset: number): SocketAddress => ({
  * @category comparing
  */
 export const equals = (a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number): boolean => {
-  for (let i = 0; i < ADDRESS_BYTES; i++) {
+  // family, port and four bytes of IP are all that an IPv4 address has
+  const end = a[aOffset] === 4 ? 8 : ADDRESS_BYTES
+  for (let i = 0; i < end; i++) {
     if (a[aOffset + i] !== b[bOffset + i]) return false
   }
   return true

@@ -55,8 +55,8 @@ export class DeliveryRing {
       this.used = 0
     }
     const end = this.used + length
-    const payload = this.slab.subarray(this.used, end)
-    for (let i = 0, from = offset; i < length; i++, from++) payload[i] = source[from]
+    const payload = new Uint8Array(this.slab.buffer, this.used, length)
+    payload.set(new Uint8Array(source.buffer, source.byteOffset + offset, length))
     this.used = end
     this.chunkBytes += length
     if (this.free === NONE) this.grow()

@@ -250,7 +250,8 @@ export class Hub implements Host {
     if (!(peer instanceof SessionPeer)) return
     if (this.handler !== undefined) {
       try {
-        this.handler(peer, bytes.subarray(offset, offset + length), Intent.fromCode(intent), now)
+        const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
+        this.handler(peer, payload, Intent.fromCode(intent), now)
       } catch (error) {
         this.output.defect("the handler of onDelivery", error)
       }

@@ -18,7 +18,8 @@ import { TOKEN_BYTES } from "./roaming.js"
 import type { Roaming } from "./roaming.js"
 import { PONG_BYTES, PROBE_TOKENS } from "./sender.js"
 import type { EpochKeys } from "./session.js"
-import { ACTIVE, CLOSED, HALF_OPEN, OPENING, Session } from "./session.js"
+import type { Session } from "./session.js"
+import { ACTIVE, CLOSED, HALF_OPEN, OPENING } from "./session.js"
 
 const { code } = DropReason
 
@@ -108,6 +109,7 @@ export class Receiver {
 
     const endpoint = core.table.get(readU32(arena, offset + 4))
     if (endpoint === undefined) return core.drop(code.UnknownConnection)
+    let session = endpoint as Session
     if (endpoint.state !== ACTIVE && endpoint.state !== OPENING) {
       if (endpoint.state === CLOSED) {
         this.answerClosed(now, endpoint as Session, length, addresses, addressOffset)
@@ -115,9 +117,8 @@ export class Receiver {
       const waiting = endpoint.state === HALF_OPEN ? (endpoint as HalfOpen).session : undefined
       if (waiting === undefined) return core.drop(code.WrongState)
       if (!this.provesHalfOpen(now, endpoint as HalfOpen, waiting, arena, offset, length)) return
+      session = waiting
     }
-    const session = endpoint instanceof Session ? endpoint : (endpoint as HalfOpen).session
-    if (session === undefined) return core.drop(code.WrongState)
     const keys = session.keysOf((second >> 1) & 3)
     if (keys === undefined) return core.drop(code.UnknownEpoch)
     if (!session.bucket.check(now)) {

@@ -141,7 +141,7 @@ export class SendQueue {
 
   copyPayload(cell: number, out: Uint8Array, offset: number): void {
     const start = cell * this.cellBytes
-    out.set(this.arena.subarray(start, start + this.lengths[cell]), offset)
+    out.set(new Uint8Array(this.arena.buffer, start, this.lengths[cell]), offset)
   }
 
   lengthOf(cell: number): number {

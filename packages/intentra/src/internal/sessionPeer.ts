@@ -40,11 +40,13 @@ export class SessionPeer implements RingPeer {
     return this.lastAddress
   }
 
-  maxPayload = (intent: Intent = "Realtime"): number =>
-    this.hub.protocol.sender.maxPayload(this.session, toCode(intent))
+  maxPayload(intent: Intent = "Realtime"): number {
+    return this.hub.protocol.sender.maxPayload(this.session, toCode(intent))
+  }
 
-  unsafeSend = (payload: Uint8Array, options: SendOptions = SendOptions.default): SendResult.SendResult =>
-    this.hub.enqueue(this.session, payload, options.intentCode, options.priority, options.ttlMillis)
+  unsafeSend(payload: Uint8Array, options: SendOptions = SendOptions.default): SendResult.SendResult {
+    return this.hub.enqueue(this.session, payload, options.intentCode, options.priority, options.ttlMillis)
+  }
 
   send = (payload: Uint8Array, options?: SendOptions | SendOptionsInput): Effect.Effect<void, IntentraError> =>
     Effect.suspend(() => {
