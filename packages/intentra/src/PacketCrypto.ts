@@ -9,7 +9,6 @@ import type { AeadKey, AeadShape } from "@intentra/crypto"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { writeU32 } from "./internal/bytes.js"
 import { HEADER_BYTES } from "./PacketHeader.js"
 
 /**
@@ -50,25 +49,14 @@ export interface PacketCryptoShape {
 }
 
 class AeadPacketKey implements PacketKey {
-  private readonly nonce = new Uint8Array(12)
   constructor(private readonly key: AeadKey) {}
 
   seal(arena: Uint8Array, offset: number, plaintextLength: number, seq: number): number {
-    writeU32(this.nonce, 8, seq)
-    const start = offset + HEADER_BYTES
-    const written = this.key.seal(
-      this.nonce,
-      arena.subarray(offset, start),
-      arena.subarray(start, start + plaintextLength),
-      arena.subarray(start, start + plaintextLength + TAG_BYTES)
-    )
-    return written < 0 ? -1 : HEADER_BYTES + written
+    return this.key.sealPacket(arena, offset, HEADER_BYTES, plaintextLength, seq)
   }
 
   open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array): number {
-    writeU32(this.nonce, 8, seq)
-    const start = offset + HEADER_BYTES
-    return this.key.open(this.nonce, arena.subarray(offset, start), arena.subarray(start, offset + length), out)
+    return this.key.openPacket(arena, offset, HEADER_BYTES, length, seq, out, 0)
   }
 
   destroy(): void {

@@ -85,6 +85,8 @@ export interface Host {
   readonly send: () => void
   /** The longest datagram that arrives whole. */
   readonly maxDatagramBytes: number
+  /** Whether the turn that began at `start` has used its time. */
+  readonly isTimeUp: (start: number) => boolean
   /** Something threw that must not. */
   readonly onDefect: (error: unknown) => void
   /** There is something to flush. */

@@ -40,6 +40,8 @@ export interface HubOutput {
 }
 
 const FOLD_INTERVAL = 1000
+/** Milliseconds of a turn after which what is left of a batch waits for the next one. */
+const TURN_BUDGET = 4
 /** A session that has waited longer for anything from its peer may be dead: `connect` makes a new one then. */
 const LIVE_WITHIN = 2000
 
@@ -110,6 +112,8 @@ export class Hub implements Host {
     counters.sent = socket.stats.sent
     counters.drops[DropReason.code.SendQueueFull] = socket.stats.sendQueueDropped + socket.stats.sendErrors
   }
+
+  isTimeUp = (start: number): boolean => this.loop.now() - start >= TURN_BUDGET
 
   onDefect = (error: unknown): void => this.output.defect("handling a datagram", error)
 
