@@ -4,4 +4,5 @@
  * @since 0.1.0
  */
 export * from "./FfiError.js"
+export * as LinuxSocket from "./LinuxSocket.js"
 export * as PinnedMemory from "./PinnedMemory.js"
