@@ -12,13 +12,21 @@ import { Mac, type MacShape } from "./Mac.js"
 import { X25519, type X25519Shape } from "./X25519.js"
 
 /**
+ * The backends: the noble libraries, node:crypto, and OpenSSL through native calls.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type CryptoBackendName = "noble" | "node" | "openssl"
+
+/**
  * A record of synchronous primitives. All backends give the same bytes for the same input and refuse the same inputs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CryptoBackend {
-  readonly name: "noble" | "node" | "openssl"
+  readonly name: CryptoBackendName
   readonly aead: AeadShape
   readonly x25519: X25519Shape
   readonly hash: HashShape
@@ -27,12 +35,22 @@ export interface CryptoBackend {
 }
 
 /**
+ * Which backend the other services come from: for logs, reports and metrics.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class CryptoInfo
+  extends Context.Tag("@intentra/crypto/CryptoInfo")<CryptoInfo, { readonly name: CryptoBackendName }>()
+{}
+
+/**
  * The services that a backend provides.
  *
  * @since 0.1.0
  * @category models
  */
-export type CryptoServices = Aead | X25519 | Hash | Mac | Hkdf
+export type CryptoServices = Aead | X25519 | Hash | Mac | Hkdf | CryptoInfo
 
 /**
  * The services of a backend. It acquires nothing and cannot fail.
@@ -46,6 +64,7 @@ export const layerBackend = (backend: CryptoBackend): Layer.Layer<CryptoServices
       Context.add(X25519, backend.x25519),
       Context.add(Hash, backend.hash),
       Context.add(Mac, backend.mac),
-      Context.add(Hkdf, backend.hkdf)
+      Context.add(Hkdf, backend.hkdf),
+      Context.add(CryptoInfo, { name: backend.name })
     )
   )

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * from "./Aead.js"
+export * from "./Best.js"
 export * from "./CryptoBackend.js"
 export * from "./CryptoError.js"
 export * from "./Entropy.js"
@@ -12,4 +13,5 @@ export * from "./Hkdf.js"
 export * from "./Mac.js"
 export * from "./Noble.js"
 export * from "./Node.js"
+export * from "./OpenSsl.js"
 export * from "./X25519.js"

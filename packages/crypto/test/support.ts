@@ -1,8 +1,13 @@
 import { FastCheck } from "effect"
 import type { AeadAlgorithm, CryptoBackend } from "../src/index.js"
-import { noble, node } from "../src/index.js"
+import { noble, node, openSsl } from "../src/index.js"
 
-export const backends: ReadonlyArray<CryptoBackend> = [noble, node]
+const native = openSsl()
+
+if (!("aead" in native)) process.stdout.write(`the OpenSSL backend is skipped: ${native.message}\n`)
+
+/** Every backend that this machine has; noble, the reference, is the first. */
+export const backends: ReadonlyArray<CryptoBackend> = "aead" in native ? [noble, node, native] : [noble, node]
 
 export const aeadAlgorithms: ReadonlyArray<AeadAlgorithm> = ["AES-256-GCM", "ChaCha20-Poly1305"]
 
@@ -12,8 +17,9 @@ export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString(
 
 export const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 
+// Without a size FastCheck draws lengths of about ten at most, whatever the greatest is.
 export const bytes = (maxLength: number, minLength = 0): FastCheck.Arbitrary<Uint8Array> =>
-  FastCheck.uint8Array({ minLength, maxLength })
+  FastCheck.uint8Array({ minLength, maxLength, size: "max" })
 
 /** A view that starts at any of eight alignments of a larger buffer, with `slack` bytes of the view behind `length`. */
 export const view = (length: number, offset: number, slack = 0): Uint8Array =>

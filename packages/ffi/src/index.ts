@@ -5,4 +5,5 @@
  */
 export * from "./FfiError.js"
 export * as LinuxSocket from "./LinuxSocket.js"
+export * as OpenSsl from "./OpenSsl.js"
 export * as PinnedMemory from "./PinnedMemory.js"

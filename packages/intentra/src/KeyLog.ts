@@ -93,8 +93,8 @@ class LoggedKey implements PacketKey {
     return length
   }
 
-  open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array): number {
-    const opened = this.inner.open(arena, offset, length, seq, out)
+  open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array, outOffset = 0): number {
+    const opened = this.inner.open(arena, offset, length, seq, out, outOffset)
     if (this.secret !== undefined && opened >= 0) this.write(this.secret, arena, offset)
     return opened
   }

@@ -32,10 +32,17 @@ export interface PacketKey {
    */
   readonly seal: (arena: Uint8Array, offset: number, plaintextLength: number, seq: number) => number
   /**
-   * Opens the datagram of `length` bytes at `offset` into the start of `out`. Returns the plaintext's length, -1 when it
-   * does not authenticate.
+   * Opens the datagram of `length` bytes at `offset` into `out`, from `outOffset` (default 0) on. Returns the plaintext's
+   * length, -1 when it does not authenticate.
    */
-  readonly open: (arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array) => number
+  readonly open: (
+    arena: Uint8Array,
+    offset: number,
+    length: number,
+    seq: number,
+    out: Uint8Array,
+    outOffset?: number
+  ) => number
   /** Overwrites the key. */
   readonly destroy: () => void
 }
@@ -55,8 +62,8 @@ class AeadPacketKey implements PacketKey {
     return this.key.sealPacket(arena, offset, HEADER_BYTES, plaintextLength, seq)
   }
 
-  open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array): number {
-    return this.key.openPacket(arena, offset, HEADER_BYTES, length, seq, out, 0)
+  open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array, outOffset = 0): number {
+    return this.key.openPacket(arena, offset, HEADER_BYTES, length, seq, out, outOffset)
   }
 
   destroy(): void {

@@ -1,5 +1,5 @@
 /**
- * Effect metrics as the Prometheus text exposition format, version 0.0.4.
+ * Effect metrics as the Prometheus text exposition format, version 0.0.4, or as OpenMetrics 1.0.
  *
  * | Effect metric | Prometheus type | samples                                                    |
  * | ------------- | --------------- | ---------------------------------------------------------- |
@@ -15,9 +15,15 @@
  * types, a counter `x_count` beside a histogram `x`, two series with equal name and labels) the one registered first is
  * kept, and the output ends with a comment that names the other.
  *
+ * OpenMetrics has the same samples under the same names, so that it does not matter to queries which of the two was read.
+ * There only a counter whose name ends in `_total` is a `counter`; others are `unknown`, as is one with a negative value.
+ * A histogram with negative bounds has no `_sum` and `_count` there, bounds are written `1.0` instead of `1`, and metrics
+ * that cannot be exposed are not named.
+ *
  * An Effect counter that is not `incremental` can fall, which a reader takes for a restart: use a gauge for such a value.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
+ * @see https://prometheus.io/docs/specs/om/open_metrics_spec/
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -33,6 +39,14 @@ import { render } from "./internal/render.js"
  * @category constants
  */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+/**
+ * The media type of what {@link formatOpenMetrics} gives.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const contentTypeOpenMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /**
  * What to expose, and under which names.
@@ -73,3 +87,23 @@ export const unsafeFormat = (
  */
 export const format = (options: FormatOptions = {}): Effect.Effect<string> =>
   Effect.sync(() => unsafeFormat(undefined, options))
+
+/**
+ * {@link unsafeFormat} as OpenMetrics 1.0: the text ends with `# EOF`, also when there is no series.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unsafeFormatOpenMetrics = (
+  snapshot: Iterable<MetricPair.MetricPair.Untyped> = Metric.unsafeSnapshot(),
+  options: FormatOptions = {}
+): string => render(snapshot, options, "openmetrics").text
+
+/**
+ * {@link format} as OpenMetrics 1.0.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const formatOpenMetrics = (options: FormatOptions = {}): Effect.Effect<string> =>
+  Effect.sync(() => unsafeFormatOpenMetrics(undefined, options))

@@ -1,6 +1,6 @@
 /**
- * The HTTP side: `GET /metrics` for a Prometheus server to scrape and `GET /healthz` for a supervisor to ask, both with
- * `HEAD`, on any `HttpServer` of `@effect/platform`.
+ * The HTTP side: `GET /metrics` for a Prometheus server to scrape, `GET /healthz` and `GET /readyz` for a supervisor to
+ * ask, all with `HEAD`, on any `HttpServer` of `@effect/platform`.
  *
  * Nothing here is authenticated, and metrics tell much about a program. The address is the caller's decision, made in
  * the `HttpServer` layer: bind to `127.0.0.1` unless the network in front of it is trusted.
@@ -11,6 +11,7 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -19,11 +20,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import { formatOf } from "./internal/accept.js"
 import { render } from "./internal/render.js"
-import { contentType, type FormatOptions } from "./Prometheus.js"
+import { contentType, contentTypeOpenMetrics, type FormatOptions } from "./Prometheus.js"
 
 /**
- * Options of the routes. `R` is what the two effects need.
+ * Options of the routes. `R` is what the effects need.
  *
  * @since 0.1.0
  * @category models
@@ -33,12 +35,16 @@ export interface RouteOptions<R = never> extends FormatOptions {
   readonly path?: `/${string}` | undefined
   /** Where the health check is; `/healthz` by default. */
   readonly healthPath?: `/${string}` | undefined
+  /** Where the readiness check is; `/readyz` by default. */
+  readonly readyPath?: `/${string}` | undefined
   /**
    * Run by each request for the health path. Success is healthy; a failure is unhealthy, and its message is shown to
    * whoever asks. A defect is unhealthy too; it is logged, not shown. By default always healthy.
    */
   readonly healthy?: Effect.Effect<unknown, unknown, R> | undefined
-  /** A health check without an answer after this long is unhealthy; 5 seconds by default. */
+  /** The same for the readiness path: whether new work may be sent here. By default always ready. */
+  readonly ready?: Effect.Effect<unknown, unknown, R> | undefined
+  /** A check without an answer after this long has failed; 5 seconds by default. */
   readonly healthTimeout?: Duration.DurationInput | undefined
   /**
    * Run before the metrics are read, by each scrape: the place to fold counters kept as plain numbers into metrics. A
@@ -62,24 +68,33 @@ const reasonOf = (error: unknown): string => {
 
 const metricsHandler = <R>(
   options: RouteOptions<R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R | HttpServerRequest.HttpServerRequest> => {
   const warned = new Set<string>()
   return Effect.gen(function*() {
+    const { headers: asked } = yield* HttpServerRequest.HttpServerRequest
+    const format = formatOf(asked.accept)
     if (options.beforeScrape !== undefined) yield* options.beforeScrape
-    const { dropped, text } = render(Metric.unsafeSnapshot(), options)
+    const { dropped, text } = render(Metric.unsafeSnapshot(), options, format)
     for (const sentence of dropped) {
       if (warned.has(sentence)) continue
       warned.add(sentence)
       yield* Effect.logWarning(`Prometheus: ${sentence}`)
     }
-    return HttpServerResponse.text(text, { headers, contentType })
+    return HttpServerResponse.text(text, {
+      headers: { ...headers, vary: "accept" },
+      contentType: format === "text" ? contentType : contentTypeOpenMetrics
+    })
   })
 }
 
-const healthHandler = <R>(options: RouteOptions<R>): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
+const checkHandler = <R>(
+  what: string,
+  check: Effect.Effect<unknown, unknown, R> | undefined,
+  options: RouteOptions<R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
   const timeout = Duration.decode(options.healthTimeout ?? Duration.seconds(5))
   // Disconnected, so that a check which refuses interruption still gets its answer in time.
-  return Effect.disconnect(options.healthy ?? Effect.void).pipe(
+  return Effect.disconnect(check ?? Effect.void).pipe(
     Effect.timeoutFail({ duration: timeout, onTimeout: () => `no answer within ${Duration.format(timeout)}` }),
     Effect.as(plainText("ok\n", 200)),
     Effect.catchAllCause((cause) =>
@@ -87,21 +102,22 @@ const healthHandler = <R>(options: RouteOptions<R>): Effect.Effect<HttpServerRes
         onSome: (error) => Effect.succeed(plainText(`${reasonOf(error)}\n`, 503)),
         onNone: () =>
           Cause.isInterruptedOnly(cause)
-            ? Effect.succeed(plainText("the health check was interrupted\n", 503))
+            ? Effect.succeed(plainText(`the ${what} check was interrupted\n`, 503))
             : Effect.as(
-              Effect.logError("Prometheus: the health check died", cause),
-              plainText("the health check died\n", 503)
+              Effect.logError(`Prometheus: the ${what} check died`, cause),
+              plainText(`the ${what} check died\n`, 503)
             )
       })
     )
   )
 }
 
-const pathsOf = <R>(options: RouteOptions<R>) =>
-  ({
-    metrics: options.path ?? "/metrics",
-    health: options.healthPath ?? "/healthz"
-  }) as const
+const handlersOf = <R>(options: RouteOptions<R>) =>
+  [
+    [options.path ?? "/metrics", metricsHandler(options)],
+    [options.healthPath ?? "/healthz", checkHandler("health", options.healthy, options)],
+    [options.readyPath ?? "/readyz", checkHandler("readiness", options.ready, options)]
+  ] as const
 
 // What the request brings, its span above all, wins over what was there when the layer was built.
 const withContext = <R>(options: RouteOptions<R>): Effect.Effect<RouteOptions, never, R> =>
@@ -110,17 +126,20 @@ const withContext = <R>(options: RouteOptions<R>): Effect.Effect<RouteOptions, n
     return {
       ...options,
       healthy: Effect.mapInputContext(options.healthy ?? Effect.void, merge),
+      ready: Effect.mapInputContext(options.ready ?? Effect.void, merge),
       beforeScrape: Effect.mapInputContext(options.beforeScrape ?? Effect.void, merge)
     }
   })
 
 /**
- * A router with the two routes, to be combined with an application's own (`HttpRouter.concat`) or served alone.
+ * A router with the three routes, to be combined with an application's own (`HttpRouter.concat`) or served alone.
  *
- * - `GET` or `HEAD /metrics`: 200 and {@link contentType}. A metric that cannot be exposed is logged, once.
+ * - `GET` or `HEAD /metrics`: 200 and {@link contentType}, or {@link contentTypeOpenMetrics} for whoever asks for it by
+ *   the `Accept` header. A metric that cannot be exposed is logged, once.
  * - `GET` or `HEAD /healthz`: 200 and `ok`, or 503 and one line that says why.
+ * - `GET` or `HEAD /readyz`: the same for the readiness check.
  *
- * Both forbid caching and content sniffing. Any other path fails with `RouteNotFound`, which a server answers with 404.
+ * All forbid caching and content sniffing. Any other path fails with `RouteNotFound`, which a server answers with 404.
  *
  * @since 0.1.0
  * @category constructors
@@ -129,15 +148,12 @@ export const routes = <R = never>(options: RouteOptions<R> = {}): HttpRouter.Htt
   never,
   HttpRouter.HttpRouter.ExcludeProvided<R>
 > => {
-  const paths = pathsOf(options)
-  return HttpRouter.empty.pipe(
-    HttpRouter.get(paths.metrics, metricsHandler(options)),
-    HttpRouter.get(paths.health, healthHandler(options))
-  )
+  const [metrics, health, ready] = handlersOf(options)
+  return HttpRouter.empty.pipe(HttpRouter.get(...metrics), HttpRouter.get(...health), HttpRouter.get(...ready))
 }
 
 /**
- * Adds the two {@link routes} to the router of an application that is built from route layers (`HttpLayerRouter`).
+ * Adds the three {@link routes} to the router of an application that is built from route layers (`HttpLayerRouter`).
  *
  * @since 0.1.0
  * @category layers
@@ -146,15 +162,12 @@ export const layerRoutes = <R = never>(
   options: RouteOptions<R> = {}
 ): Layer.Layer<never, never, HttpLayerRouter.HttpRouter | R> =>
   Layer.effectDiscard(Effect.gen(function*() {
-    const paths = pathsOf(options)
-    const provided = yield* withContext(options)
     const router = yield* HttpLayerRouter.HttpRouter
-    yield* router.add("GET", paths.metrics, metricsHandler(provided))
-    yield* router.add("GET", paths.health, healthHandler(provided))
+    for (const [path, handler] of handlersOf(yield* withContext(options))) yield* router.add("GET", path, handler)
   }))
 
 /**
- * Serves the two {@link routes} and nothing else on the given `HttpServer`, which decides host and port: for programs
+ * Serves the three {@link routes} and nothing else on the given `HttpServer`, which decides host and port: for programs
  * that have no other HTTP server. Requests make no trace spans.
  *
  * @since 0.1.0

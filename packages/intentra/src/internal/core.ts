@@ -91,6 +91,10 @@ export interface Host {
   readonly onDefect: (error: unknown) => void
   /** There is something to flush. */
   readonly wake: () => void
+  /** Where the next packet is opened, from `makeRoom()` on: `onMessage` may keep what is there. */
+  readonly room: Uint8Array
+  /** Makes room for the longest packet, and says from where on. */
+  readonly makeRoom: () => number
   readonly onMessage: (
     session: Session,
     bytes: Uint8Array,

@@ -1,12 +1,14 @@
 import type { Delivery } from "../Delivery.js"
 import * as Intent from "../Intent.js"
+import { MAX_PACKET_BYTES } from "../PacketHeader.js"
 import type { Peer } from "../Peer.js"
 
 const LARGEST_SLAB = 65_536
-const SMALLEST_SLAB = 2_048
+const SMALLEST_SLAB = 2 * MAX_PACKET_BYTES
+const SMALLEST_TABLE = 64
 const NONE = -1
 
-/** A peer, with its droppable messages that wait here: oldest first, linked through the ring's cells. */
+/** A peer, with its droppable messages that wait here: oldest first, linked through the ring's places. */
 export interface RingPeer extends Peer {
   ringOldest: number
   ringNewest: number
@@ -15,59 +17,67 @@ export interface RingPeer extends Peer {
   ringReliable: number
 }
 
+const NO_SLAB = new Uint8Array(0)
+
 /**
- * Messages between the packet path and the consumer of the stream, in order of arrival. Payloads are slices of slabs that
- * belong to one chunk. When the consumer is too slow the oldest message of the peer that holds most goes, so that a peer
- * that floods drives out its own.
+ * Messages that wait for the consumer of `deliveries`, bounded in number and bytes. When it is full, the oldest droppable
+ * message of the peer that has most of them here goes: a flood by one peer costs that peer.
+ *
+ * Payloads lie in slabs. A packet is opened where its messages will stay (`room`), so that delivering one copies nothing;
+ * objects are made when the consumer takes a chunk, not before. A chunk owns its slabs.
  */
 export class DeliveryRing {
   bytes = 0
   size = 0
-  private droppable = 0
-  private reliable = 0
-  private reliableBytes = 0
-  // droppable messages in order of arrival
-  private dropNext: Int32Array = new Int32Array(0)
-  private dropPrevious: Int32Array = new Int32Array(0)
-  private oldestDroppable = NONE
-  private newestDroppable = NONE
-  private readonly items: Array<Delivery | undefined> = []
-  private next: Int32Array = new Int32Array(0)
-  private previous: Int32Array = new Int32Array(0)
-  private peerNext: Int32Array = new Int32Array(0)
-  private free = NONE
-  private oldest = NONE
-  private newest = NONE
-  private heaviest: RingPeer | undefined = undefined
-  private slab = new Uint8Array(0)
+  /** Where packets are opened: from `room()` on. */
+  slab: Uint8Array = NO_SLAB
   private used = 0
   private slabBytes = SMALLEST_SLAB
   private chunkBytes = 0
+  private droppable = 0
+  private reliable = 0
+  private reliableBytes = 0
+  private heaviest: RingPeer | undefined = undefined
   private waiter: (() => void) | undefined = undefined
+
+  // messages by place, in order of arrival; a dropped one leaves a hole
+  private places = 0
+  private oldest = 0
+  private peers: Array<RingPeer | undefined> = []
+  private slabs: Array<Uint8Array> = []
+  private starts: Int32Array = new Int32Array(0)
+  private lengths: Int32Array = new Int32Array(0)
+  private intents: Uint8Array = new Uint8Array(0)
+  private times: Float64Array = new Float64Array(0)
+  /** The same peer's next droppable message. */
+  private peerNext: Int32Array = new Int32Array(0)
 
   constructor(private readonly capacity: number, private readonly capacityBytes: number) {}
 
-  /** Copies a message in; returns how many old ones made room. */
+  /** Where the next packet may be opened in the slab: there is room for the longest. */
+  room(): number {
+    if (this.used + MAX_PACKET_BYTES > this.slab.length) this.nextSlab(MAX_PACKET_BYTES)
+    return this.used
+  }
+
+  /** Takes a message, from the slab or by copying it there; returns how many old ones made room. */
   push(peer: RingPeer, source: Uint8Array, offset: number, length: number, intent: number, now: number): number {
-    if (this.used + length > this.slab.length) {
-      this.slab = new Uint8Array(Math.max(length, this.slabBytes))
-      this.slabBytes = Math.min(LARGEST_SLAB, this.slabBytes * 2)
-      this.used = 0
+    let start = offset
+    if (source !== this.slab || offset < this.used) {
+      if (this.used + length > this.slab.length) this.nextSlab(length)
+      start = this.used
+      this.slab.set(new Uint8Array(source.buffer, source.byteOffset + offset, length), start)
     }
-    const end = this.used + length
-    const payload = new Uint8Array(this.slab.buffer, this.used, length)
-    payload.set(new Uint8Array(source.buffer, source.byteOffset + offset, length))
-    this.used = end
+    this.used = start + length
     this.chunkBytes += length
-    if (this.free === NONE) this.grow()
-    const cell = this.free
-    this.free = this.next[cell]
-    this.items[cell] = { peer, payload, intent: Intent.fromCode(intent), receivedAt: now }
-    this.previous[cell] = this.newest
-    this.next[cell] = NONE
-    if (this.newest === NONE) this.oldest = cell
-    else this.next[this.newest] = cell
-    this.newest = cell
+    if (this.places === this.starts.length) this.makePlaces()
+    const place = this.places++
+    this.peers[place] = peer
+    this.slabs[place] = this.slab
+    this.starts[place] = start
+    this.lengths[place] = length
+    this.intents[place] = intent
+    this.times[place] = now
     this.size++
     this.bytes += length
     // whoever delivers Reliable has asked for room first; it is never dropped
@@ -78,26 +88,8 @@ export class DeliveryRing {
       return 0
     }
     this.droppable++
-    this.dropPrevious[cell] = this.newestDroppable
-    this.dropNext[cell] = NONE
-    if (this.newestDroppable === NONE) this.oldestDroppable = cell
-    else this.dropNext[this.newestDroppable] = cell
-    this.newestDroppable = cell
-    this.peerNext[cell] = NONE
-    if (peer.ringHeld === 0) peer.ringOldest = cell
-    else this.peerNext[peer.ringNewest] = cell
-    peer.ringNewest = cell
-    peer.ringHeld++
-    if (this.heaviest === undefined || peer.ringHeld > this.heaviest.ringHeld) this.heaviest = peer
-    let dropped = 0
-    while (this.droppable > 0 && (this.size > this.capacity || this.bytes > this.capacityBytes)) {
-      this.dropOldestOf(this.heaviest)
-      dropped++
-      if (this.heaviest.ringHeld === 0) {
-        this.heaviest = this.oldestDroppable === NONE ? peer : this.items[this.oldestDroppable]?.peer as RingPeer
-      } else if (peer.ringHeld > this.heaviest.ringHeld) this.heaviest = peer
-    }
-    return dropped
+    this.link(peer, place)
+    return this.size > this.capacity || this.bytes > this.capacityBytes ? this.shed(peer) : 0
   }
 
   /**
@@ -117,34 +109,35 @@ export class DeliveryRing {
 
   /** All that is here, in order, now the caller's. */
   drain(): Array<Delivery> {
-    const drained: Array<Delivery> = []
-    let cell = this.oldest
-    while (cell !== NONE) {
-      const item = this.items[cell]
-      const next = this.next[cell]
-      if (item !== undefined) {
-        drained.push(item)
-        const peer = item.peer as RingPeer
-        peer.ringHeld = 0
-        peer.ringReliable = 0
+    const { intents, lengths, peers, places, slabs, starts, times } = this
+    const drained = new Array<Delivery>(this.size)
+    let count = 0
+    for (let place = this.oldest; place < places; place++) {
+      const peer = peers[place]
+      if (peer === undefined) continue
+      peers[place] = undefined
+      peer.ringHeld = 0
+      peer.ringReliable = 0
+      drained[count++] = {
+        peer,
+        payload: new Uint8Array(slabs[place].buffer, starts[place], lengths[place]),
+        intent: Intent.fromCode(intents[place]),
+        receivedAt: times[place]
       }
-      this.release(cell)
-      cell = next
     }
-    this.oldest = NONE
-    this.newest = NONE
+    slabs.fill(NO_SLAB, 0, places)
+    this.places = 0
+    this.oldest = 0
     this.heaviest = undefined
     this.droppable = 0
     this.reliable = 0
     this.reliableBytes = 0
-    this.oldestDroppable = NONE
-    this.newestDroppable = NONE
     this.size = 0
     this.bytes = 0
     // the chunk owns its slabs, so the next one begins its own, about as large as this one was
-    this.slab = new Uint8Array(0)
+    this.slab = NO_SLAB
     this.used = 0
-    this.slabBytes = Math.min(LARGEST_SLAB, Math.max(SMALLEST_SLAB, this.chunkBytes))
+    this.slabBytes = Math.min(LARGEST_SLAB, Math.max(SMALLEST_SLAB, this.chunkBytes + MAX_PACKET_BYTES))
     this.chunkBytes = 0
     return drained
   }
@@ -166,47 +159,88 @@ export class DeliveryRing {
     waiter()
   }
 
+  private nextSlab(bytes: number): void {
+    this.slab = new Uint8Array(Math.max(bytes, this.slabBytes))
+    this.slabBytes = Math.min(LARGEST_SLAB, this.slabBytes * 2)
+    this.used = 0
+  }
+
+  private link(peer: RingPeer, place: number): void {
+    this.peerNext[place] = NONE
+    if (peer.ringHeld === 0) peer.ringOldest = place
+    else this.peerNext[peer.ringNewest] = place
+    peer.ringNewest = place
+    peer.ringHeld++
+    if (this.heaviest === undefined || peer.ringHeld > this.heaviest.ringHeld) this.heaviest = peer
+  }
+
+  /** Drops messages of whoever has most of them until the rest is within the bounds. */
+  private shed(newcomer: RingPeer): number {
+    let dropped = 0
+    while (this.droppable > 0 && (this.size > this.capacity || this.bytes > this.capacityBytes)) {
+      const heaviest = this.heaviest ?? newcomer
+      this.dropOldestOf(heaviest)
+      dropped++
+      if (heaviest.ringHeld === 0) this.heaviest = this.oldestDroppable() ?? newcomer
+      else if (newcomer.ringHeld > heaviest.ringHeld) this.heaviest = newcomer
+    }
+    return dropped
+  }
+
   private dropOldestOf(peer: RingPeer): void {
-    const cell = peer.ringOldest
-    const next = this.next[cell]
-    const previous = this.previous[cell]
-    if (previous === NONE) this.oldest = next
-    else this.next[previous] = next
-    if (next === NONE) this.newest = previous
-    else this.previous[next] = previous
-    peer.ringOldest = this.peerNext[cell]
+    const place = peer.ringOldest
+    peer.ringOldest = this.peerNext[place]
     peer.ringHeld--
     this.droppable--
-    const dropNext = this.dropNext[cell]
-    const dropPrevious = this.dropPrevious[cell]
-    if (dropPrevious === NONE) this.oldestDroppable = dropNext
-    else this.dropNext[dropPrevious] = dropNext
-    if (dropNext === NONE) this.newestDroppable = dropPrevious
-    else this.dropPrevious[dropNext] = dropPrevious
     this.size--
-    this.bytes -= this.items[cell]?.payload.length ?? 0
-    this.release(cell)
+    this.bytes -= this.lengths[place]
+    this.peers[place] = undefined
+    this.slabs[place] = NO_SLAB
+    while (this.oldest < this.places && this.peers[this.oldest] === undefined) this.oldest++
   }
 
-  private release(cell: number): void {
-    this.items[cell] = undefined
-    this.next[cell] = this.free
-    this.free = cell
-  }
-
-  private grow(): void {
-    const from = this.next.length
-    const cells = Math.max(64, from * 2)
-    const larger = (old: Int32Array): Int32Array<ArrayBuffer> => {
-      const grown = new Int32Array(cells)
-      grown.set(old)
-      return grown
+  private oldestDroppable(): RingPeer | undefined {
+    for (let place = this.oldest; place < this.places; place++) {
+      if (this.peers[place] !== undefined && this.intents[place] !== Intent.RELIABLE) return this.peers[place]
     }
-    this.next = larger(this.next)
-    this.previous = larger(this.previous)
-    this.peerNext = larger(this.peerNext)
-    this.dropNext = larger(this.dropNext)
-    this.dropPrevious = larger(this.dropPrevious)
-    for (let cell = cells - 1; cell >= from; cell--) this.release(cell)
+    return undefined
   }
+
+  /** All places are taken: closes the holes when half of them are, else makes more places. */
+  private makePlaces(): void {
+    const { intents, lengths, peers, places, slabs, starts, times } = this
+    if (this.size * 2 > places || places === 0) {
+      const count = Math.max(SMALLEST_TABLE, places * 2)
+      this.starts = grown(starts, new Int32Array(count))
+      this.lengths = grown(lengths, new Int32Array(count))
+      this.intents = grown(intents, new Uint8Array(count))
+      this.times = grown(times, new Float64Array(count))
+      this.peerNext = grown(this.peerNext, new Int32Array(count))
+      return
+    }
+    let to = 0
+    for (let from = this.oldest; from < places; from++) {
+      const peer = peers[from]
+      if (peer === undefined) continue
+      // before its messages are linked anew
+      if (from === peer.ringOldest) peer.ringHeld = 0
+      peers[to] = peer
+      slabs[to] = slabs[from]
+      starts[to] = starts[from]
+      lengths[to] = lengths[from]
+      intents[to] = intents[from]
+      times[to] = times[from]
+      if (intents[to] !== Intent.RELIABLE) this.link(peer, to)
+      to++
+    }
+    peers.fill(undefined, to, places)
+    slabs.fill(NO_SLAB, to, places)
+    this.oldest = 0
+    this.places = to
+  }
+}
+
+const grown = <A extends Int32Array | Uint8Array | Float64Array>(old: A, larger: A): A => {
+  larger.set(old)
+  return larger
 }

@@ -7,6 +7,7 @@ import type { Delivery, DeliveryHandler } from "../Delivery.js"
 import * as DropReason from "../DropReason.js"
 import * as Intent from "../Intent.js"
 import { IntentraError } from "../IntentraError.js"
+import { MAX_PACKET_BYTES } from "../PacketHeader.js"
 import type { SendResult } from "../SendResult.js"
 import type { TransportCounters } from "../TransportCounters.js"
 import { TransportEvent } from "../TransportEvent.js"
@@ -63,6 +64,7 @@ export class Hub implements Host {
   private lastFold = -Infinity
   private reportedDeliveries = 0
   private reportedSends = 0
+  private readonly scratch = new Uint8Array(MAX_PACKET_BYTES)
   private readonly waiting = new Set<Connecting>()
   private readonly blocked = new Set<{ readonly peer: SessionPeer; readonly callback: () => void }>()
 
@@ -112,6 +114,13 @@ export class Hub implements Host {
     counters.sent = socket.stats.sent
     counters.drops[DropReason.code.SendQueueFull] = socket.stats.sendQueueDropped + socket.stats.sendErrors
   }
+
+  get room(): Uint8Array {
+    return this.handler === undefined ? this.ring.slab : this.scratch
+  }
+
+  // what a handler gets is its own during the call only
+  makeRoom = (): number => this.handler === undefined ? this.ring.room() : 0
 
   isTimeUp = (start: number): boolean => this.loop.now() - start >= TURN_BUDGET
 

@@ -54,12 +54,14 @@ export interface HalfOpenInput {
 
 /** Sealed packets: every check in its order, then the frames. */
 export class Receiver {
-  private readonly plaintext = new Uint8Array(MAX_PACKET_BYTES)
+  /** The packet being read, from `start` on. */
+  private plaintext: Uint8Array = NOTHING
+  private start = 0
   /** Whether the packet being read has a CLOSE. */
   private closes = false
 
   /** Where the packet being read came from. */
-  private addresses: Uint8Array = this.plaintext
+  private addresses: Uint8Array = NOTHING
   private addressOffset = 0
 
   constructor(
@@ -145,7 +147,7 @@ export class Receiver {
     const seq = readU32(arena, offset + 8)
     const verdict = keys.replay.check(seq)
     if (verdict !== FRESH) return core.drop(verdict === REPLAYED ? code.Replayed : code.TooOld)
-    const opened = keys.receive.open(arena, offset, length, seq, this.plaintext)
+    const opened = this.open(keys, arena, offset, length, seq)
     if (opened < 0) {
       session.forged = true
       session.forgeries.charge(now)
@@ -196,7 +198,7 @@ export class Receiver {
       core.drop(code.ForgeryLimited)
       return false
     }
-    const opened = keys.receive.open(arena, offset, length, readU32(arena, offset + 8), this.plaintext)
+    const opened = this.open(keys, arena, offset, length, readU32(arena, offset + 8))
     if (opened < 0) {
       session.forged = true
       session.forgeries.charge(now)
@@ -216,6 +218,13 @@ export class Receiver {
     if (session.state === ACTIVE) return true
     core.drop(code.WrongState)
     return false
+  }
+
+  private open(keys: EpochKeys, arena: Uint8Array, offset: number, length: number, seq: number): number {
+    const { host } = this.core
+    this.start = host.makeRoom()
+    this.plaintext = host.room
+    return keys.receive.open(arena, offset, length, seq, this.plaintext, this.start)
   }
 
   private accept(
@@ -279,10 +288,11 @@ export class Receiver {
   }
 
   /** The number of messages among the frames, or why the list is refused. Nothing is done before all of it is read. */
-  private validate(type: number, end: number): number {
+  private validate(type: number, opened: number): number {
     const bytes = this.plaintext
     let messages = 0
-    let offset = 0
+    let offset = this.start
+    const end = offset + opened
     this.closes = false
     while (offset < end) {
       const behind = Frame.next(bytes, offset, end)
@@ -323,14 +333,15 @@ export class Receiver {
       }
       offset = behind
     }
-    if (end === 0) return MALFORMED
+    if (opened === 0) return MALFORMED
     return (messages > 0) === (type === DATA) ? messages : FORBIDDEN
   }
 
-  private dispatch(now: number, session: Session, end: number): void {
+  private dispatch(now: number, session: Session, opened: number): void {
     const { core } = this
     const bytes = this.plaintext
-    let offset = 0
+    let offset = this.start
+    const end = offset + opened
     let challenge = -1
     while (offset < end) {
       const body = offset + Frame.FRAME_HEADER_BYTES
@@ -422,5 +433,6 @@ export class Receiver {
   }
 }
 
+const NOTHING = new Uint8Array(0)
 const MALFORMED = -1
 const FORBIDDEN = -2

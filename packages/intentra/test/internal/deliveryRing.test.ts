@@ -85,7 +85,7 @@ describe("DeliveryRing", () => {
     let dropped = 0
     for (let i = 0; i < 20_000; i++) dropped += ring.push(peer, Uint8Array.of(i), 0, 1, 0, i)
     assert.strictEqual(dropped, 19_900)
-    const held: ReadonlyArray<unknown> = Reflect.get(ring, "items")
+    const held: ReadonlyArray<unknown> = Reflect.get(ring, "slabs")
     assert.isAtMost(held.length, 2500)
     assert.deepStrictEqual(ring.drain().map((one) => one.receivedAt), Array.from({ length: 100 }, (_, i) => 19_900 + i))
   })

@@ -88,3 +88,9 @@ export const withLabel = (text: string, name: string, value: string): string =>
 
 /** @internal */
 export const bound = number
+
+/** @internal As OpenMetrics writes a bound: a whole number has a fraction too. */
+export const canonicalBound = (value: number): string => {
+  const text = number(value)
+  return /^-?\d+$/.test(text) ? `${text}.0` : text
+}

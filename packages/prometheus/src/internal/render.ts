@@ -6,6 +6,7 @@ import type { FormatOptions } from "../Prometheus.js"
 import type { LabelPairs } from "./exposition.js"
 import {
   bound,
+  canonicalBound,
   compare,
   escapeHelp,
   escapeLabelValue,
@@ -19,6 +20,9 @@ import {
 
 type FamilyType = "counter" | "gauge" | "histogram" | "summary"
 
+/** @internal The format of a text: 0.0.4, or OpenMetrics 1.0. */
+export type Format = "text" | "openmetrics"
+
 interface Series {
   readonly order: string
   readonly text: string
@@ -28,6 +32,8 @@ interface Family {
   readonly name: string
   readonly type: FamilyType
   help: string | undefined
+  /** Whether a value is one that no counter of OpenMetrics may have. */
+  uncountable: boolean
   readonly series: Array<Series>
   /** The raw metric name behind each series identity. */
   readonly owners: Map<string, string>
@@ -51,13 +57,19 @@ const familyType = (state: MetricState.MetricState.Untyped): FamilyType | undefi
     ? "summary"
     : undefined
 
+const SUFFIXES: { readonly [Type in FamilyType]: ReadonlyArray<string> } = {
+  counter: [],
+  gauge: [],
+  histogram: ["_bucket", "_sum", "_count"],
+  summary: ["_sum", "_count"]
+}
+
 /** Every name a family's samples and headers use: no other family may use one of them. */
-const sampleNames = (name: string, type: FamilyType): ReadonlyArray<string> =>
-  type === "histogram"
-    ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]
-    : type === "summary"
-    ? [name, `${name}_sum`, `${name}_count`]
-    : [name]
+const sampleNames = (name: string, type: FamilyType, format: Format): ReadonlyArray<string> => {
+  const suffixes = SUFFIXES[type]
+  const created = format === "openmetrics" && suffixes.length > 0 ? [`${name}_created`] : []
+  return [name, ...suffixes.map((suffix) => name + suffix), ...created]
+}
 
 // The unit that `Metric.timer` tags is constant metadata, not a dimension.
 const isUnit = (name: string): boolean => name === "unit" || name === "time_unit"
@@ -68,34 +80,66 @@ const rawLabels = (key: MetricKey.MetricKey.Untyped, constant: LabelPairs): Labe
   return pairs
 }
 
-const histogram = (name: string, text: string, state: MetricState.MetricState.Histogram): string => {
+// What counts must be neither negative nor NaN in OpenMetrics.
+const isCount = (value: number | bigint): boolean => value >= 0
+
+const histogram = (name: string, text: string, state: MetricState.MetricState.Histogram, format: Format): string => {
+  const le = format === "text" ? bound : canonicalBound
   let lines = ""
   let last = NaN
-  for (const [le, count] of state.buckets) {
+  let summable = format === "text" || isCount(state.sum)
+  for (const [at, count] of state.buckets) {
     // The infinite bound of the snapshot leaves out observations of NaN; `+Inf` is the count of all.
-    if (le === Infinity || !(Number.isNaN(last) ? le === le : le > last)) continue
-    last = le
-    lines += sample(`${name}_bucket`, withLabel(text, "le", bound(le)), count)
+    if (at === Infinity || !(Number.isNaN(last) ? at === at : at > last)) continue
+    last = at
+    if (format === "openmetrics" && at < 0) summable = false
+    lines += sample(`${name}_bucket`, withLabel(text, "le", le(at)), count)
   }
-  return lines +
-    sample(`${name}_bucket`, withLabel(text, "le", "+Inf"), state.count) +
-    sample(`${name}_sum`, text, state.sum) +
-    sample(`${name}_count`, text, state.count)
+  lines += sample(`${name}_bucket`, withLabel(text, "le", "+Inf"), state.count)
+  // In OpenMetrics the two come together or not at all, and not where observations may be negative.
+  return summable
+    ? lines + sample(`${name}_sum`, text, state.sum) + sample(`${name}_count`, text, state.count)
+    : lines
 }
 
-const summary = (name: string, text: string, state: MetricState.MetricState.Summary): string => {
+const summary = (name: string, text: string, state: MetricState.MetricState.Summary, format: Format): string => {
+  const of = format === "text" ? bound : canonicalBound
   let lines = ""
   let last = -1
   for (const [quantile, value] of state.quantiles) {
     if (!(quantile >= 0 && quantile <= 1 && quantile > last)) continue
     last = quantile
-    lines += sample(name, withLabel(text, "quantile", bound(quantile)), Option.getOrElse(value, () => NaN))
+    lines += sample(name, withLabel(text, "quantile", of(quantile)), Option.getOrElse(value, () => NaN))
   }
-  return lines + sample(`${name}_sum`, text, state.sum) + sample(`${name}_count`, text, state.count)
+  if (format === "text" || isCount(state.sum)) lines += sample(`${name}_sum`, text, state.sum)
+  return lines + sample(`${name}_count`, text, state.count)
+}
+
+const TOTAL = "_total"
+
+/**
+ * What the header of a family says. A counter of OpenMetrics is called what its samples are without `_total`; one that
+ * cannot be one by name, by a value, or because another metric has that name, keeps its own and is of type unknown.
+ */
+const headerOf = (
+  family: Family,
+  format: Format,
+  claimed: ReadonlyMap<string, Family>
+): { readonly name: string; readonly type: string } => {
+  const { name, type } = family
+  if (format === "text" || type !== "counter") return { name, type }
+  const base = name.endsWith(TOTAL) ? name.slice(0, -TOTAL.length) : ""
+  return base === "" || family.uncountable || claimed.has(base) || claimed.has(`${base}_created`)
+    ? { name, type: "unknown" }
+    : { name: base, type }
 }
 
 /** @internal */
-export const render = (snapshot: Iterable<MetricPair.MetricPair.Untyped>, options: FormatOptions): Rendered => {
+export const render = (
+  snapshot: Iterable<MetricPair.MetricPair.Untyped>,
+  options: FormatOptions,
+  format: Format = "text"
+): Rendered => {
   const families = new Map<string, Family>()
   const claimed = new Map<string, Family>()
   const dropped = new Set<string>()
@@ -104,7 +148,7 @@ export const render = (snapshot: Iterable<MetricPair.MetricPair.Untyped>, option
   const claim = (raw: string, name: string, type: FamilyType): Family | undefined => {
     const existing = families.get(name)
     if (existing !== undefined && existing.type === type) return existing
-    const names = sampleNames(name, type)
+    const names = sampleNames(name, type, format)
     for (const used of names) {
       const owner = claimed.get(used)
       if (owner === undefined) continue
@@ -114,7 +158,7 @@ export const render = (snapshot: Iterable<MetricPair.MetricPair.Untyped>, option
       )
       return undefined
     }
-    const family: Family = { name, type, help: undefined, series: [], owners: new Map() }
+    const family: Family = { name, type, help: undefined, uncountable: false, series: [], owners: new Map() }
     families.set(name, family)
     for (const used of names) claimed.set(used, family)
     return family
@@ -144,11 +188,14 @@ export const render = (snapshot: Iterable<MetricPair.MetricPair.Untyped>, option
     const family = claim(raw, name, type)
     if (family === undefined) continue
     if (family.help === undefined && Option.isSome(metricKey.description) && metricKey.description.value !== "") {
-      family.help = escapeHelp(metricKey.description.value)
+      family.help = format === "text"
+        ? escapeHelp(metricKey.description.value)
+        : escapeLabelValue(metricKey.description.value)
     }
     const own = rawLabels(metricKey, constant)
     if (MetricState.isCounterState(metricState)) {
       const pairs = labels(own, undefined)
+      if (!isCount(metricState.count)) family.uncountable = true
       add(family, raw, pairs, sample(name, labelText(pairs), metricState.count))
     } else if (MetricState.isGaugeState(metricState)) {
       const pairs = labels(own, undefined)
@@ -161,20 +208,24 @@ export const render = (snapshot: Iterable<MetricPair.MetricPair.Untyped>, option
       }
     } else if (MetricState.isHistogramState(metricState)) {
       const pairs = labels(own, "le")
-      add(family, raw, pairs, histogram(name, labelText(pairs), metricState))
+      add(family, raw, pairs, histogram(name, labelText(pairs), metricState, format))
     } else if (MetricState.isSummaryState(metricState)) {
       const pairs = labels(own, "quantile")
-      add(family, raw, pairs, summary(name, labelText(pairs), metricState))
+      add(family, raw, pairs, summary(name, labelText(pairs), metricState, format))
     }
   }
 
   let text = ""
   for (const family of Array.from(families.values()).sort((a, b) => compare(a.name, b.name))) {
     if (family.series.length === 0) continue
-    if (family.help !== undefined) text += `# HELP ${family.name} ${family.help}\n`
-    text += `# TYPE ${family.name} ${family.type}\n`
+    const header = headerOf(family, format, claimed)
+    const type = `# TYPE ${header.name} ${header.type}\n`
+    const help = family.help === undefined ? "" : `# HELP ${header.name} ${family.help}\n`
+    text += help + type
     for (const series of family.series.sort((a, b) => compare(a.order, b.order))) text += series.text
   }
-  for (const sentence of dropped) text += `# dropped: ${sentence}\n`
+  // OpenMetrics knows no comments
+  if (format === "openmetrics") text += "# EOF\n"
+  else for (const sentence of dropped) text += `# dropped: ${sentence}\n`
   return { text, dropped: Array.from(dropped) }
 }
