@@ -1,0 +1,393 @@
+import type { CipherAlgorithm } from "../OpenSsl.js"
+import type { PinnedSlice } from "../PinnedMemory.js"
+import type { Evp, Params } from "./evp.js"
+import { must, SMALL_BYTES } from "./evp.js"
+import type { NativeFunction } from "./koffi.js"
+
+const TAG_BYTES = 16
+const NONCE_BYTES = 12
+const KEY_BYTES = 32
+const TWO_32 = 4294967296
+// EVP_CIPHER_CTX_ctrl (openssl/evp.h).
+const EVP_CTRL_GCM_SET_IV_FIXED = 0x12
+// A native length is a C int here and there.
+const MOST_BYTES = 0x7fffffff
+
+/** Not in any state: no counter is. */
+const NOWHERE = -1
+
+const isUint32 = (value: number): boolean => value >>> 0 === value
+
+const isCounter = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
+
+/** The two contexts of a key. They are apart from it, so that they can be freed when it was collected. */
+class Contexts {
+  sealing = 0
+  opening = 0
+
+  constructor(private readonly evp: Evp) {}
+
+  free(): void {
+    this.sealing = this.release(this.sealing)
+    this.opening = this.release(this.opening)
+  }
+
+  private release(context: number): 0 {
+    if (context !== 0) {
+      this.evp.functions.EVP_CIPHER_CTX_free(context)
+      this.evp.live--
+    }
+    return 0
+  }
+}
+
+/**
+ * What all keys share: ciphers, parameters and slots of pinned memory.
+ *
+ * @internal
+ */
+export class AeadCiphers {
+  // What a packet calls, as fields: a lookup by name in the table of all functions is slower.
+  readonly run: NativeFunction
+  readonly getParams: NativeFunction
+  readonly setParams: NativeFunction
+  readonly beginSealing: NativeFunction
+  readonly beginOpening: NativeFunction
+  readonly endSealing: NativeFunction
+  readonly endOpening: NativeFunction
+  readonly control: NativeFunction
+  readonly aes: number
+  readonly chacha: number
+  readonly key: PinnedSlice
+  readonly nonce: PinnedSlice
+  /** The last 8 bytes of the nonce that OpenSSL says it will use next. */
+  readonly next: PinnedSlice
+  /** Where the last call of a packet says that it wrote nothing: all was written before. */
+  readonly final: PinnedSlice
+  readonly aad: PinnedSlice
+  readonly input: PinnedSlice
+  readonly output: PinnedSlice
+  readonly takeTag: Params
+  readonly takeTagAndStep: Params
+  readonly step: Params
+  readonly giveTag: Params
+  readonly giveTagAndNonce: Params
+  readonly registry = new FinalizationRegistry<Contexts>((contexts) => contexts.free())
+
+  constructor(readonly evp: Evp) {
+    const { functions } = evp
+    this.run = functions.EVP_Cipher
+    this.getParams = functions.EVP_CIPHER_CTX_get_params
+    this.setParams = functions.EVP_CIPHER_CTX_set_params
+    this.beginSealing = functions.EVP_EncryptInit_ex
+    this.beginOpening = functions.EVP_DecryptInit_ex2
+    this.endSealing = functions.EVP_EncryptFinal_ex
+    this.endOpening = functions.EVP_DecryptFinal_ex
+    this.control = functions.EVP_CIPHER_CTX_ctrl
+    const fetch = (name: string): number =>
+      must(`EVP_CIPHER_fetch("${name}")`, functions.EVP_CIPHER_fetch(0, evp.text(name), 0))
+    this.aes = fetch("AES-256-GCM")
+    this.chacha = fetch("ChaCha20-Poly1305")
+    this.key = evp.slice(KEY_BYTES)
+    this.nonce = evp.slice(NONCE_BYTES)
+    this.next = evp.slice(8)
+    this.final = evp.slice(TAG_BYTES)
+    this.aad = evp.slice(SMALL_BYTES)
+    this.input = evp.slice(SMALL_BYTES)
+    this.output = evp.slice(SMALL_BYTES + TAG_BYTES)
+    const tag = [evp.text("tag"), 0, TAG_BYTES] as const
+    const step = [evp.text("tlsivgen"), this.next.address, 8] as const
+    this.takeTag = evp.params(tag)
+    this.takeTagAndStep = evp.params(tag, step)
+    this.step = evp.params(step)
+    this.giveTag = evp.params(tag)
+    this.giveTagAndNonce = evp.params(tag, [evp.text("tlsivinv"), this.nonce.address, NONCE_BYTES])
+  }
+
+  newContext(): number {
+    const context = this.evp.functions.EVP_CIPHER_CTX_new()
+    if (context !== 0) this.evp.live++
+    return context
+  }
+}
+
+/**
+ * One key over EVP. A context lives as long as the key, one for each direction that is used, so that the key schedule is
+ * made once. AES-256-GCM in the order of counters lets OpenSSL count: the parameter that takes a packet's tag also steps
+ * to the next nonce (SP 800-38D, section 8.2.1; `tlsivgen` of EVP_CIPHER-AES(7)), a call less than setting it. Whether
+ * it stepped to the nonce that is meant is read back each time, so that no nonce is used on trust.
+ *
+ * @internal
+ */
+export class EvpAeadCipher {
+  private readonly key: Uint8Array
+  private readonly evp: Evp
+  private readonly contexts: Contexts
+  private readonly gcm: boolean
+  private live = true
+  /** The counter whose nonce is set for sealing, if any. */
+  private prepared = NOWHERE
+
+  constructor(private readonly shared: AeadCiphers, readonly algorithm: CipherAlgorithm, key: Uint8Array) {
+    if (key.length !== KEY_BYTES) throw new RangeError(`the key has ${key.length} bytes, not ${KEY_BYTES}`)
+    this.evp = shared.evp
+    this.gcm = algorithm === "AES-256-GCM"
+    this.contexts = new Contexts(shared.evp)
+    // outside V8's heap, where the collector leaves no copies
+    this.key = new Uint8Array(new ArrayBuffer(KEY_BYTES))
+    this.key.set(key)
+  }
+
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
+    const { length } = plaintext
+    if (nonce.length !== NONCE_BYTES || out.length < length + TAG_BYTES || aad.length > MOST_BYTES) return -1
+    if (length + TAG_BYTES > MOST_BYTES) return -1
+    const { output } = this.shared
+    const small = out.length <= SMALL_BYTES
+    this.shared.nonce.bytes.set(nonce)
+    const target = small ? output.address : this.evp.addressOf(out)
+    const source = this.address(plaintext, this.shared.input)
+    const sealed = this.sealAt(this.address(aad, this.shared.aad), aad.length, source, length, target, NOWHERE)
+    if (sealed && small) out.set(output.bytes.subarray(0, length + TAG_BYTES))
+    this.wipe(length)
+    return sealed ? length + TAG_BYTES : -1
+  }
+
+  open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number {
+    const length = ciphertext.length - TAG_BYTES
+    if (nonce.length !== NONCE_BYTES || length < 0 || out.length < length) return -1
+    if (ciphertext.length > MOST_BYTES || aad.length > MOST_BYTES) return -1
+    const { output } = this.shared
+    const small = out.length <= SMALL_BYTES
+    this.shared.nonce.bytes.set(nonce)
+    const target = small ? output.address : this.evp.addressOf(out)
+    const source = this.address(ciphertext, this.shared.input)
+    const opened = this.openAt(this.address(aad, this.shared.aad), aad.length, source, length, target)
+    if (opened && small) out.set(output.bytes.subarray(0, length))
+    else if (!opened && !small && this.live) out.fill(0, 0, length)
+    this.wipe(length)
+    return opened ? length : -1
+  }
+
+  sealPacket(arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number, counter: number): number {
+    if (!isCounter(counter) || !isUint32(offset) || !isUint32(aadLength) || !isUint32(plaintextLength)) return -1
+    const length = aadLength + plaintextLength + TAG_BYTES
+    if (offset + length > arena.length || length > MOST_BYTES) return -1
+    if (arena.length <= SMALL_BYTES) return this.sealSmall(arena, offset, aadLength, plaintextLength, counter)
+    const start = this.evp.cachedAddressOf(arena) + offset
+    const body = start + aadLength
+    if (counter !== this.prepared) this.writeNonce(counter)
+    return this.sealAt(start, aadLength, body, plaintextLength, body, counter) ? length : -1
+  }
+
+  openPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    length: number,
+    counter: number,
+    out: Uint8Array,
+    outOffset: number
+  ): number {
+    if (!isCounter(counter) || !isUint32(offset) || !isUint32(aadLength) || !isUint32(outOffset)) return -1
+    const plaintextLength = length - aadLength - TAG_BYTES
+    if (!isUint32(plaintextLength) || length > MOST_BYTES) return -1
+    if (offset + length > arena.length || outOffset + plaintextLength > out.length) return -1
+    this.writeNonce(counter)
+    if (arena.length <= SMALL_BYTES || out.length <= SMALL_BYTES) {
+      return this.openSmall(arena, offset, aadLength, plaintextLength, out, outOffset)
+    }
+    const start = this.evp.cachedAddressOf(arena) + offset
+    const source = start + aadLength
+    const target = this.evp.cachedAddressOf(out) + outOffset
+    if (target !== source && target < source + plaintextLength && source < target + plaintextLength) return -1
+    if (this.openAt(start, aadLength, source, plaintextLength, target)) return plaintextLength
+    if (this.live) out.fill(0, outOffset, outOffset + plaintextLength)
+    return -1
+  }
+
+  destroy(): void {
+    this.live = false
+    this.prepared = NOWHERE
+    this.key.fill(0)
+    this.contexts.free()
+    this.shared.registry.unregister(this.contexts)
+  }
+
+  private sealSmall(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    plaintextLength: number,
+    counter: number
+  ): number {
+    const { input } = this.shared
+    const length = aadLength + plaintextLength + TAG_BYTES
+    input.bytes.set(arena)
+    this.writeNonce(counter)
+    const start = input.address + offset
+    const body = start + aadLength
+    const sealed = this.sealAt(start, aadLength, body, plaintextLength, body, counter)
+    if (sealed) arena.set(input.bytes.subarray(offset, offset + length), offset)
+    input.bytes.fill(0)
+    return sealed ? length : -1
+  }
+
+  private openSmall(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    plaintextLength: number,
+    out: Uint8Array,
+    outOffset: number
+  ): number {
+    const begin = offset + aadLength
+    const distance = out.buffer === arena.buffer ? out.byteOffset + outOffset - arena.byteOffset - begin : 0
+    if (distance !== 0 && Math.abs(distance) < plaintextLength) return -1
+    const { input, output } = this.shared
+    const small = out.length <= SMALL_BYTES
+    const source = this.address(arena, input) + begin
+    const target = small ? output.address : this.evp.addressOf(out) + outOffset
+    const opened = this.openAt(source - aadLength, aadLength, source, plaintextLength, target)
+    if (opened && small) out.set(output.bytes.subarray(0, plaintextLength), outOffset)
+    else if (!opened && !small && this.live) out.fill(0, outOffset, outOffset + plaintextLength)
+    this.wipe(plaintextLength)
+    return opened ? plaintextLength : -1
+  }
+
+  private address(array: Uint8Array, slot: PinnedSlice): number {
+    if (array.length > SMALL_BYTES) return this.evp.addressOf(array)
+    slot.bytes.set(array)
+    return slot.address
+  }
+
+  /** What lay in the slots, if it was small enough to. */
+  private wipe(plaintextLength: number): void {
+    if (plaintextLength > SMALL_BYTES) return
+    this.shared.input.bytes.fill(0)
+    this.shared.output.bytes.fill(0)
+  }
+
+  /** Noise's nonce of a counter: four zeros, then 64 bits, big-endian for AES-256-GCM, little-endian otherwise. */
+  private writeNonce(counter: number): void {
+    const { view } = this.shared.nonce
+    const high = Math.floor(counter / TWO_32)
+    view.setUint32(0, 0)
+    if (this.gcm) {
+      view.setUint32(4, high)
+      view.setUint32(8, counter)
+    } else {
+      view.setUint32(4, counter, true)
+      view.setUint32(8, high, true)
+    }
+  }
+
+  // EVP_Cipher is EVP_EncryptUpdate without a length to point to: it returns it. Only EVP_*Final_ex ends a packet: to
+  // ChaCha20-Poly1305 an EVP_Cipher of no bytes is nothing at all, and any tag would do.
+
+  /** Seals under the counter's nonce, or under the one in the slot for no counter. The tag goes behind the target. */
+  private sealAt(
+    aad: number,
+    aadLength: number,
+    source: number,
+    length: number,
+    target: number,
+    counter: number
+  ): boolean {
+    const context = this.contexts.sealing === 0 ? this.makeSealing() : this.contexts.sealing
+    if (context === 0) return false
+    const { shared } = this
+    const { final } = shared
+    const counts = this.gcm && counter !== NOWHERE
+    const begun = !counts
+      ? shared.beginSealing(context, 0, 0, 0, shared.nonce.address) === 1
+      : counter === this.prepared || this.moveTo(context, counter)
+    this.prepared = NOWHERE
+    const tag = counts ? shared.takeTagAndStep : shared.takeTag
+    tag.pointFirst(target + length)
+    if (
+      begun &&
+      (aadLength === 0 || shared.run(context, 0, aad, aadLength) === aadLength) &&
+      (length === 0 || shared.run(context, target, source, length) === length) &&
+      shared.endSealing(context, final.address, final.address) === 1 &&
+      shared.getParams(context, tag.address) === 1
+    ) {
+      if (counts && this.isNext(counter + 1)) this.prepared = counter + 1
+      return true
+    }
+    this.evp.clearErrors()
+    return false
+  }
+
+  /** Opens under the nonce in the slot. The tag lies behind the source; a refused packet leaves anything in the target. */
+  private openAt(aad: number, aadLength: number, source: number, length: number, target: number): boolean {
+    const context = this.contexts.opening === 0 ? this.makeOpening() : this.contexts.opening
+    if (context === 0) return false
+    const { shared } = this
+    const { final, giveTag, giveTagAndNonce, nonce } = shared
+    const tag = this.gcm ? giveTagAndNonce : giveTag
+    tag.pointFirst(source + length)
+    const begun = this.gcm
+      ? shared.setParams(context, tag.address)
+      : shared.beginOpening(context, 0, 0, nonce.address, tag.address)
+    if (
+      begun === 1 &&
+      (aadLength === 0 || shared.run(context, 0, aad, aadLength) === aadLength) &&
+      (length === 0 || shared.run(context, target, source, length) === length) &&
+      shared.endOpening(context, final.address, final.address) === 1
+    ) return true
+    this.evp.clearErrors()
+    return false
+  }
+
+  /** Sets the nonce in the slot as the next, by the way that lets OpenSSL count on from it. */
+  private moveTo(context: number, counter: number): boolean {
+    const { shared } = this
+    return shared.control(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, shared.nonce.address) === 1 &&
+      shared.getParams(context, shared.step.address) === 1 && this.isNext(counter)
+  }
+
+  private isNext(counter: number): boolean {
+    const { view } = this.shared.next
+    return view.getUint32(0) === Math.floor(counter / TWO_32) && view.getUint32(4) === counter >>> 0
+  }
+
+  private makeSealing(): number {
+    const { shared } = this
+    const made = this.makeContext((context, cipher, key) => shared.beginSealing(context, cipher, 0, key, 0))
+    this.contexts.sealing = made
+    return made
+  }
+
+  private makeOpening(): number {
+    const { shared } = this
+    const made = this.makeContext((context, cipher, key) => {
+      const begun = shared.beginOpening(context, cipher, key, 0, 0)
+      if (begun !== 1 || !this.gcm) return begun
+      // no nonce can be given as a parameter before one was fixed; this one is never used
+      return shared.control(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, shared.nonce.address)
+    })
+    this.contexts.opening = made
+    return made
+  }
+
+  private makeContext(init: (context: number, cipher: number, key: number) => number): number {
+    if (!this.live) return 0
+    const { evp, shared } = this
+    const context = shared.newContext()
+    if (context === 0) return 0
+    shared.key.bytes.set(this.key)
+    const done = init(context, this.gcm ? shared.aes : shared.chacha, shared.key.address) === 1
+    shared.key.bytes.fill(0)
+    if (!done) {
+      evp.functions.EVP_CIPHER_CTX_free(context)
+      evp.live--
+      evp.clearErrors()
+      return 0
+    }
+    if (this.contexts.sealing === 0 && this.contexts.opening === 0) {
+      shared.registry.register(this, this.contexts, this.contexts)
+    }
+    return context
+  }
+}

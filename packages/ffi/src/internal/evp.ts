@@ -1,0 +1,151 @@
+import { FfiError } from "../FfiError.js"
+import * as PinnedMemory from "../PinnedMemory.js"
+import type { PinnedSlice } from "../PinnedMemory.js"
+import { bindAll, loadKoffi } from "./koffi.js"
+import type { Koffi, NativeFunction, Signature } from "./koffi.js"
+
+const P = "uintptr_t"
+
+const signatures = {
+  OpenSSL_version_num: ["ulong", []],
+  ERR_peek_error: ["ulong", []],
+  ERR_clear_error: ["void", []],
+  EVP_CIPHER_fetch: [P, [P, P, P]],
+  EVP_CIPHER_CTX_new: [P, []],
+  EVP_CIPHER_CTX_free: ["void", [P]],
+  EVP_CIPHER_CTX_ctrl: ["int", [P, "int", "int", P]],
+  EVP_CIPHER_CTX_get_params: ["int", [P, P]],
+  EVP_CIPHER_CTX_set_params: ["int", [P, P]],
+  EVP_EncryptInit_ex: ["int", [P, P, P, P, P]],
+  EVP_DecryptInit_ex2: ["int", [P, P, P, P, P]],
+  EVP_EncryptFinal_ex: ["int", [P, P, P]],
+  EVP_DecryptFinal_ex: ["int", [P, P, P]],
+  EVP_Cipher: ["int", [P, P, P, "uint"]],
+  EVP_MD_fetch: [P, [P, P, P]],
+  EVP_Digest: ["int", [P, P, P, P, P, P]],
+  EVP_PKEY_CTX_new: [P, [P, P]],
+  EVP_PKEY_CTX_new_from_name: [P, [P, P, P]],
+  EVP_PKEY_CTX_free: ["void", [P]],
+  EVP_PKEY_fromdata_init: ["int", [P]],
+  EVP_PKEY_fromdata: ["int", [P, P, "int", P]],
+  EVP_PKEY_derive_init: ["int", [P]],
+  EVP_PKEY_derive_set_peer_ex: ["int", [P, P, "int"]],
+  EVP_PKEY_derive: ["int", [P, P, P]],
+  EVP_PKEY_new_raw_private_key_ex: [P, [P, P, P, P, P]],
+  EVP_PKEY_get_raw_public_key: ["int", [P, P, P]],
+  EVP_PKEY_free: ["void", [P]]
+} as const satisfies Record<string, Signature>
+
+type EvpFunctions = { readonly [Name in keyof typeof signatures]: NativeFunction }
+
+/** Arrays of up to so many bytes may lie on V8's moving heap: they are copied, not addressed. @internal */
+export const SMALL_BYTES = 64
+
+const OSSL_PARAM_BYTES = 40
+const OSSL_PARAM_OCTET_STRING = 5
+const PARAM_DATA = 16
+
+/** One array of `OSSL_PARAM`, whose entries are octet strings. @internal */
+export class Params {
+  readonly address: number
+  private readonly words: Uint32Array
+
+  constructor(
+    slice: PinnedSlice,
+    entries: ReadonlyArray<readonly [name: number, data: number, bytes: number]>
+  ) {
+    const { view } = slice
+    this.address = slice.address
+    this.words = new Uint32Array(slice.bytes.buffer, slice.bytes.byteOffset, slice.bytes.length / 4)
+    entries.forEach(([name, data, bytes], i) => {
+      const at = i * OSSL_PARAM_BYTES
+      view.setBigUint64(at, BigInt(name), true)
+      view.setUint32(at + 8, OSSL_PARAM_OCTET_STRING, true)
+      view.setBigUint64(at + PARAM_DATA, BigInt(data), true)
+      view.setBigUint64(at + 24, BigInt(bytes), true)
+    })
+  }
+
+  /** Where the first entry's bytes are. */
+  pointFirst(address: number): void {
+    this.words[PARAM_DATA / 4] = address
+    this.words[PARAM_DATA / 4 + 1] = address / 4294967296
+  }
+}
+
+const MEMORY_BYTES = 8192
+const CACHED_ARRAYS = 4
+
+/**
+ * OpenSSL's functions and the memory that they are called with. All calls are synchronous, so that one of each slot is
+ * enough; what was secret in a slot is overwritten before a call returns.
+ *
+ * @internal
+ */
+export class Evp {
+  /** The number of cipher contexts that were made and not freed. */
+  live = 0
+  private readonly memory: PinnedMemory.PinnedMemory
+  private readonly arrays: Array<Uint8Array> = []
+  private readonly addresses: Array<number> = []
+  private replaced = 0
+
+  constructor(private readonly koffi: Koffi, readonly functions: EvpFunctions) {
+    this.memory = PinnedMemory.make(MEMORY_BYTES)
+  }
+
+  slice(bytes: number): PinnedSlice {
+    return this.memory.slice(bytes)
+  }
+
+  /** The address of a text that ends in a zero byte. */
+  text(text: string): number {
+    const slice = this.memory.slice(text.length + 1)
+    for (let i = 0; i < text.length; i++) slice.bytes[i] = text.charCodeAt(i)
+    return slice.address
+  }
+
+  params(...entries: ReadonlyArray<readonly [name: number, data: number, bytes: number]>): Params {
+    // the entry after the last stays zero: it ends the array
+    return new Params(this.memory.slice((entries.length + 1) * OSSL_PARAM_BYTES), entries)
+  }
+
+  /** The address of the first byte of an array of more than 64 bytes. */
+  addressOf(array: Uint8Array): number {
+    return Number(this.koffi.address(array))
+  }
+
+  /**
+   * `addressOf` for the few arrays that a packet path goes on about. They are kept referenced, so that their memory
+   * stays; a detached one has no length, and bounds are checked before.
+   */
+  cachedAddressOf(array: Uint8Array): number {
+    const { arrays } = this
+    for (let i = 0; i < arrays.length; i++) if (arrays[i] === array) return this.addresses[i]
+    const address = this.addressOf(array)
+    const at = this.replaced
+    arrays[at] = array
+    this.addresses[at] = address
+    this.replaced = (at + 1) % CACHED_ARRAYS
+    return address
+  }
+
+  /** OpenSSL's queue of errors is Node's too: what a refused call left in it must not be taken for Node's own. */
+  clearErrors(): void {
+    if (this.functions.ERR_peek_error() !== 0) this.functions.ERR_clear_error()
+  }
+}
+
+/** @internal */
+export const bindEvp = (): Evp | FfiError => {
+  const koffi = loadKoffi()
+  if (koffi instanceof FfiError) return koffi
+  const functions = bindAll(koffi, signatures)
+  return functions instanceof FfiError ? functions : new Evp(koffi, functions)
+}
+
+/** What OpenSSL must have answered with, 1 or an address. Throws otherwise: only set-up uses it. @internal */
+export const must = (call: string, answer: number): number => {
+  if (answer > 0) return answer
+  throw new FfiError({ reason: "SelfTestFailed", detail: `${call} answered ${answer}` })
+}
