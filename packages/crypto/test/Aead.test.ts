@@ -1,7 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
 import { type AeadKey, noble, TAG_BYTES } from "../src/index.js"
-import { aeadAlgorithms, ascii, backends, bytes, flip, hex, reasonOf, toHex, unaligned, view } from "./support.js"
+import {
+  aeadAlgorithms,
+  ascii,
+  backends,
+  bytes,
+  flip,
+  hex,
+  reasonOf,
+  toHex,
+  unaligned,
+  untouchedOrZeros,
+  view
+} from "./support.js"
 
 const empty = new Uint8Array(0)
 const nonce = new Uint8Array(12).fill(7)
@@ -203,25 +215,32 @@ for (const backend of backends) {
       })
 
       it.prop(
-        "a packet that does not authenticate leaves out as it was, apart and in place: no plaintext gets out",
-        [bytes(2048, 1), fc.nat()],
-        ([plaintext, any]) => {
+        "a packet that does not authenticate gives out no plaintext, apart or in place, and touches nothing else",
+        [bytes(2048, 1), fc.nat(), fc.nat(9)],
+        ([plaintext, any, slack]) => {
           const key = make()
+          const { length } = plaintext
           const packet = sealed(key, nonce, empty, plaintext)
           const forged = flip(packet, any % (8 * packet.length))
-          const out = new Uint8Array(plaintext.length).fill(0xee)
+          const before = forged.slice()
+          const out = new Uint8Array(length + slack).fill(0xee)
           assert.strictEqual(key.open(nonce, empty, forged, out), -1)
-          assert.isTrue(out.every((byte) => byte === 0xee))
+          assert.isTrue(untouchedOrZeros(out.subarray(0, length), out.slice().fill(0xee)))
+          assert.isTrue(out.subarray(length).every((byte) => byte === 0xee))
+          assert.deepStrictEqual(forged, before)
           const place = forged.slice()
           assert.strictEqual(key.open(nonce, empty, place, place), -1)
-          assert.deepStrictEqual(place, forged)
+          assert.isTrue(untouchedOrZeros(place.subarray(0, length), forged))
+          assert.deepStrictEqual(place.slice(length), forged.slice(length))
         }
       )
 
       it("a destroyed key overwrites its bytes, and seals and opens nothing", () => {
         const key = make()
         const packet = sealed(key, nonce, empty, new Uint8Array(8))
-        const owned = Object.values(key).filter((value) => value instanceof Uint8Array)
+        // its own, or its native cipher's
+        const owned = [key, ...Object.values(key)].flatMap((holder) => Object.values(Object(holder)))
+          .filter((value) => value instanceof Uint8Array)
         assert.deepStrictEqual(owned, [secret])
         key.destroy()
         key.destroy()

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
 import type { AeadAlgorithm, AeadKey } from "../src/index.js"
 import { noble, TAG_BYTES } from "../src/index.js"
-import { aeadAlgorithms, backends, bytes, flip, view } from "./support.js"
+import { aeadAlgorithms, backends, bytes, flip, untouchedOrZeros, view } from "./support.js"
 
 const secret = new Uint8Array(32).map((_, i) => 255 - i)
 
@@ -42,9 +42,6 @@ const sealedPacket = (
   assert.strictEqual(length, aad.length + plaintext.length + TAG_BYTES)
   return { arena, offset, aadLength: aad.length, length }
 }
-
-const untouchedOrZeros = (after: Uint8Array, before: Uint8Array): boolean =>
-  after.every((byte) => byte === 0) || after.every((byte, i) => byte === before[i])
 
 describe("all backends", () => {
   it.prop(

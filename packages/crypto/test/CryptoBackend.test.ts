@@ -1,22 +1,37 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { FfiError } from "@intentra/ffi"
+import { ConfigProvider, Context, Effect, Layer, Logger } from "effect"
 import { readFileSync } from "node:fs"
 import {
   Aead,
+  type CryptoBackend,
   CryptoError,
   type CryptoErrorReason,
+  CryptoInfo,
   Hash,
   Hkdf,
+  layerBest,
   layerNoble,
   layerNode,
+  layerOpenSsl,
   Mac,
   noble,
   node,
+  openSsl,
   X25519
 } from "../src/index.js"
+import { bestFrom } from "../src/internal/bestFrom.js"
 import { backends } from "./support.js"
 
-for (const [backend, services] of [[noble, layerNoble], [node, layerNode]] as const) {
+const native = openSsl()
+
+for (
+  const [backend, services] of [
+    [noble, layerNoble],
+    [node, layerNode],
+    ...("aead" in native ? [[native, Layer.orDie(layerOpenSsl)] as const] : [])
+  ] as const
+) {
   layer(services)(`the layer of ${backend.name}`, (it) => {
     it.effect("provides every service, each from its own backend", () =>
       Effect.gen(function*() {
@@ -25,12 +40,79 @@ for (const [backend, services] of [[noble, layerNoble], [node, layerNode]] as co
         assert.strictEqual(yield* Hash, backend.hash)
         assert.strictEqual(yield* Mac, backend.mac)
         assert.strictEqual(yield* Hkdf, backend.hkdf)
+        assert.deepStrictEqual(yield* CryptoInfo, { name: backend.name })
       }))
   })
 }
 
 it("backends are told apart by name", () => {
-  assert.deepStrictEqual(backends.map((backend) => backend.name), ["noble", "node"])
+  const names = ["noble", "node", "openssl"]
+  assert.deepStrictEqual(backends.map((backend) => backend.name), names.slice(0, backends.length) as Array<never>)
+})
+
+it("the OpenSSL backend is made once", () => {
+  assert.strictEqual(openSsl(), native)
+})
+
+describe("the fastest backend", () => {
+  const missing = new FfiError({ reason: "KoffiMissing", detail: "not installed" })
+
+  /** The name of what is taken, and the lines that are logged. */
+  const taken = (config: ReadonlyArray<readonly [string, string]>, openSsl: CryptoBackend | FfiError) =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`))
+      const backend = yield* bestFrom(() => openSsl).pipe(
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map(config))),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      return [backend.name, ...lines]
+    })
+
+  const stand: CryptoBackend = { ...node, name: "openssl" }
+
+  it.effect("is OpenSSL where it is there, else node:crypto, without a word", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* taken([], stand), ["openssl"])
+      assert.deepStrictEqual(yield* taken([], missing), ["node"])
+    }))
+
+  it.effect("is the one that INTENTRA_CRYPTO forces", () =>
+    Effect.gen(function*() {
+      for (const name of ["noble", "node", "openssl"]) {
+        assert.deepStrictEqual(yield* taken([["INTENTRA_CRYPTO", name]], stand), [name])
+      }
+    }))
+
+  it.effect("is node:crypto, and one line says why, where OpenSSL is forced and not there", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* taken([["INTENTRA_CRYPTO", "openssl"]], missing), [
+        "node",
+        `WARN INTENTRA_CRYPTO=openssl: ${missing.message}; node:crypto is used`
+      ])
+    }))
+
+  it.effect("asks for no native calls where another one is forced", () =>
+    Effect.gen(function*() {
+      const backend = yield* bestFrom(() => assert.fail("asked")).pipe(
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["INTENTRA_CRYPTO", "noble"]])))
+      )
+      assert.strictEqual(backend, noble)
+    }))
+
+  it.effect("is a config error for a name that is none", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(taken([["INTENTRA_CRYPTO", "rot13"]], stand))
+      assert.match(String(error), /INTENTRA_CRYPTO/)
+    }))
+
+  it.effect("is what layerBest provides, and CryptoInfo tells which one it is", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(layerBest)
+      const wanted = "aead" in native ? native : node
+      assert.strictEqual(Context.get(context, Aead), wanted.aead)
+      assert.deepStrictEqual(Context.get(context, CryptoInfo), { name: wanted.name })
+    }).pipe(Effect.scoped, Effect.withConfigProvider(ConfigProvider.fromMap(new Map()))))
 })
 
 it("the noble module loads nothing of Node, itself or through its imports", () => {

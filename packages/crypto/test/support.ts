@@ -37,6 +37,10 @@ export const flip = (source: Uint8Array, bit: number): Uint8Array => {
   return copy
 }
 
+/** What may be where a plaintext would have been, had its packet been opened. */
+export const untouchedOrZeros = (after: Uint8Array, before: Uint8Array): boolean =>
+  after.every((byte) => byte === 0) || after.every((byte, i) => byte === before[i])
+
 export const reasonOf = (run: () => unknown): string => {
   try {
     run()

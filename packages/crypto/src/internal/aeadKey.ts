@@ -3,16 +3,16 @@ import { type AeadAlgorithm, type AeadKey, NONCE_BYTES, TAG_BYTES } from "../Aea
 /** Whether the number is a whole one from 0 to 2^32 - 1: what an offset or a length can be. */
 const isUint32 = (value: number): boolean => value >>> 0 === value
 
-/** @internal Whether the number is a counter that Noise's nonce can carry exactly. */
-export const isCounter = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
+/** Whether the number is a counter that Noise's nonce can carry exactly. */
+const isCounter = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
 
-/** @internal Whether a packet of these parts, tag included, lies within the arena. */
-export const fitsSeal = (arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number): boolean =>
+/** Whether a packet of these parts, tag included, lies within the arena. */
+const fitsSeal = (arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number): boolean =>
   isUint32(offset) && isUint32(aadLength) && isUint32(plaintextLength) &&
   offset + aadLength + plaintextLength + TAG_BYTES <= arena.length
 
-/** @internal Whether a packet lies within the arena, has room for its tag, and its plaintext lies within `out`. */
-export const fitsOpen = (
+/** Whether a packet lies within the arena, has room for its tag, and its plaintext lies within `out`. */
+const fitsOpen = (
   arena: Uint8Array,
   offset: number,
   aadLength: number,
@@ -24,17 +24,14 @@ export const fitsOpen = (
   aadLength + TAG_BYTES <= length && offset + length <= arena.length &&
   outOffset + length - aadLength - TAG_BYTES <= out.length
 
-/** @internal Whether two stretches of `length` bytes share some, but are not the same. */
-export const overlapsPartly = (a: number, b: number, length: number): boolean =>
-  a !== b && a < b + length && b < a + length
+/** Whether two stretches of `length` bytes share some, but are not the same. */
+const overlapsPartly = (a: number, b: number, length: number): boolean => a !== b && a < b + length && b < a + length
 
 /**
  * Noise's nonce of a counter into the 12 bytes at `at`: four zeros, then 64 bits, big-endian for AESGCM, little-endian
  * for ChaChaPoly (Noise, sections 12.3 and 12.4).
- *
- * @internal
  */
-export const writeNonce = (nonce: DataView, at: number, algorithm: AeadAlgorithm, counter: number): void => {
+const writeNonce = (nonce: DataView, at: number, algorithm: AeadAlgorithm, counter: number): void => {
   const high = Math.floor(counter / 4294967296)
   if (algorithm === "AES-256-GCM") {
     nonce.setUint32(at + 4, high)
