@@ -17,7 +17,7 @@
  *
  * OpenMetrics has the same samples under the same names, so that it does not matter to queries which of the two was read.
  * There only a counter whose name ends in `_total` is a `counter`; others are `unknown`, as is one with a negative value.
- * A histogram with negative bounds has no `_sum` and `_count` there, bounds are written `1.0` instead of `1`, and metrics
+ * A histogram with negative bounds has no `_sum` and `_count` there, a summary no negative quantiles, bounds are written `1.0` instead of `1`, and metrics
  * that cannot be exposed are not named.
  *
  * An Effect counter that is not `incremental` can fall, which a reader takes for a restart: use a gauge for such a value.

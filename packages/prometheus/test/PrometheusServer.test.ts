@@ -44,7 +44,7 @@ describe("PrometheusServer", () => {
 
   it.live("HEAD answers the headers without the body", () =>
     Effect.gen(function*() {
-      for (const path of ["/metrics", "/healthz"]) {
+      for (const path of ["/metrics", "/healthz", "/readyz"]) {
         const response = yield* HttpClient.execute(HttpClientRequest.head(path))
         assert.strictEqual(response.status, 200)
         assert.match(response.headers["content-type"], /^text\/plain; /)
@@ -59,6 +59,15 @@ describe("PrometheusServer", () => {
       assert.strictEqual(response.body, "ok\n")
       assert.strictEqual(response.headers["cache-control"], "no-store")
     }).pipe(withServer({ filter: () => false })))
+
+  it.live("/readyz is asked by itself, at the path of the options", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* get("/healthz")).status, 200)
+      const response = yield* get("/ready")
+      assert.strictEqual(response.status, 503)
+      assert.strictEqual(response.body, "draining\n")
+      assert.strictEqual((yield* get("/readyz")).status, 404)
+    }).pipe(withServer({ filter: () => false, readyPath: "/ready", ready: Effect.fail("draining") })))
 
   it.live("any other path is 404", () =>
     Effect.gen(function*() {
@@ -175,12 +184,14 @@ describe("PrometheusServer", () => {
   const needy = {
     filter: () => false,
     healthy: Effect.flatMap(Status, (status) => Effect.fail(status.reason)),
+    ready: Effect.flatMap(Status, (status) => Effect.fail(`not ready: ${status.reason}`)),
     beforeScrape: Effect.asVoid(Status)
   }
   const status = Layer.succeed(Status, { reason: "from the context" })
   const checkNeedy = Effect.gen(function*() {
     assert.strictEqual((yield* get("/metrics")).status, 200)
     assert.strictEqual((yield* get("/healthz")).body, "from the context\n")
+    assert.strictEqual((yield* get("/readyz")).body, "not ready: from the context\n")
   })
 
   it.live("layerHttp gives the effects what they need", () =>

@@ -106,10 +106,12 @@ const summary = (name: string, text: string, state: MetricState.MetricState.Summ
   const of = format === "text" ? bound : canonicalBound
   let lines = ""
   let last = -1
-  for (const [quantile, value] of state.quantiles) {
+  for (const [quantile, optional] of state.quantiles) {
     if (!(quantile >= 0 && quantile <= 1 && quantile > last)) continue
     last = quantile
-    lines += sample(name, withLabel(text, "quantile", of(quantile)), Option.getOrElse(value, () => NaN))
+    const value = Option.getOrElse(optional, () => NaN)
+    // OpenMetrics takes no negative ones
+    if (format === "text" || !(value < 0)) lines += sample(name, withLabel(text, "quantile", of(quantile)), value)
   }
   if (format === "text" || isCount(state.sum)) lines += sample(`${name}_sum`, text, state.sum)
   return lines + sample(`${name}_count`, text, state.count)
@@ -124,14 +126,15 @@ const TOTAL = "_total"
 const headerOf = (
   family: Family,
   format: Format,
-  claimed: ReadonlyMap<string, Family>
+  claimed: Map<string, Family>
 ): { readonly name: string; readonly type: string } => {
   const { name, type } = family
   if (format === "text" || type !== "counter") return { name, type }
   const base = name.endsWith(TOTAL) ? name.slice(0, -TOTAL.length) : ""
-  return base === "" || family.uncountable || claimed.has(base) || claimed.has(`${base}_created`)
-    ? { name, type: "unknown" }
-    : { name: base, type }
+  const names = [base, `${base}_created`]
+  if (base === "" || family.uncountable || names.some((it) => claimed.has(it))) return { name, type: "unknown" }
+  for (const it of names) claimed.set(it, family)
+  return { name: base, type }
 }
 
 /** @internal */

@@ -37,7 +37,8 @@ const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 const types = new Set(["counter", "gauge", "histogram", "summary", "untyped"])
 const decimal = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
 
-const parseNumber = (text: string): number | undefined => {
+/** As both formats write one. */
+export const parseNumber = (text: string): number | undefined => {
   if (text === "NaN") return NaN
   if (text === "+Inf" || text === "Inf") return Infinity
   if (text === "-Inf") return -Infinity
@@ -55,7 +56,8 @@ const unescape = (text: string, quote: boolean, line: number): string =>
 const suffixes = (type: string | undefined): ReadonlyArray<string> =>
   type === "histogram" ? ["_bucket", "_sum", "_count"] : type === "summary" ? ["", "_sum", "_count"] : [""]
 
-const parseSample = (source: string, line: number): Sample => {
+/** One line of either format. */
+export const parseSample = (source: string, line: number): Sample => {
   const name = /^[^\s{]*/.exec(source)![0]
   if (!metricName.test(name)) throw new ParseError(line, `bad metric name ${JSON.stringify(name)}`)
   let rest = source.slice(name.length).trimStart()
