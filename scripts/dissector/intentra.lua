@@ -205,7 +205,7 @@ local CODES = {
 }
 local FRAMES = {
   [0x00] = "PADDING", [0x01] = "REALTIME", [0x02] = "SEQUENCED", [0x03] = "RELIABLE", [0x10] = "ACK", [0x20] = "PING",
-  [0x21] = "PONG", [0x30] = "CLOSE", [0x32] = "PATH_CHALLENGE", [0x33] = "PATH_RESPONSE", [0x34] = "REKEY"
+  [0x21] = "PONG", [0x30] = "CLOSE", [0x31] = "WAIT", [0x32] = "PATH_CHALLENGE", [0x33] = "PATH_RESPONSE", [0x34] = "REKEY"
 }
 for t = 0xf0, 0xff do
   FRAMES[t] = "RESERVED"
@@ -348,8 +348,8 @@ end
 -- Frames (section 4)
 --------------------------------------------------------------------------------------------------
 
-local CONTROL_ONLY = { [0x30] = true, [0x32] = true, [0x33] = true, [0x34] = true }
-local EXACT = { [0x20] = 4, [0x21] = 12, [0x32] = 8, [0x33] = 8 }
+local CONTROL_ONLY = { [0x30] = true, [0x31] = true, [0x32] = true, [0x33] = true, [0x34] = true }
+local EXACT = { [0x20] = 4, [0x21] = 12, [0x31] = 0, [0x32] = 8, [0x33] = 8 }
 local LEAST = { [0x02] = 4, [0x03] = 4, [0x10] = 17, [0x30] = 1, [0x34] = 2 }
 
 local function dissectBody(frameType, body, tree)
@@ -435,7 +435,7 @@ local function dissectFrames(packetType, tvb, tree, pinfo)
     local detail = ""
     if length > 0 then
       detail = dissectBody(frameType, tvb(at + 3, length), item)
-    elseif LEAST[frameType] ~= nil or EXACT[frameType] ~= nil then
+    elseif (LEAST[frameType] or EXACT[frameType] or 0) > 0 then
       item:add_proto_expert_info(E.MalformedFrame, "MalformedFrame: an empty body")
     end
     item:set_text("Frame: " .. name .. detail)

@@ -79,6 +79,13 @@ export const PONG = 0x21
  */
 export const CLOSE = 0x30
 /**
+ * No body. The responder's authorizer has not decided yet: the initiator goes on waiting.
+ *
+ * @since 0.1.0
+ * @category types
+ */
+export const WAIT = 0x31
+/**
  * Body: token, 8 bytes. Answered by {@link PATH_RESPONSE} with the same token.
  *
  * @since 0.1.0

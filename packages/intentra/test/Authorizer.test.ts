@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Network } from "@intentra/udp"
 import type { NetworkShape } from "@intentra/udp"
-import { Deferred, Effect, Exit, Fiber, Layer, Stream, SubscriptionRef } from "effect"
+import { Deferred, Effect, Exit, FastCheck as fc, Fiber, Layer, Stream, SubscriptionRef } from "effect"
 import { Authorizer, IntentraTest } from "../src/index.js"
 import type { AuthorizerShape, IntentraShape } from "../src/index.js"
+import { CONTROL, HANDSHAKE } from "../src/PacketHeader.js"
 import { bytes, collect, connect, key, makeOver, turns, within } from "./internal/harness.js"
 
 /** A hub at 10.0.0.1 with an authorizer of its own. */
@@ -193,8 +194,116 @@ describe("a verdict that takes time", () => {
         yield* settled(network)
         assert.deepStrictEqual([yield* count(hub), yield* count(client)], [0, 0])
         assert.deepStrictEqual([hub.counters.undecided, hub.counters.handshakesInFlight], [0, 0])
-        // a client that hears nothing begins once more within its time
-        assert.strictEqual(hub.counters.dropped("Unauthorized"), verdict === Effect.never ? 2 : 1)
+        assert.strictEqual(hub.counters.dropped("Unauthorized"), 1)
+      }
+    }))
+
+  it.effect.prop(
+    "is asked for once in a handshake, however long it takes of the handshake's time",
+    {
+      seed: fc.nat(1e6),
+      millis: fc.integer({ min: 0, max: 4800 }),
+      since: fc.integer({ min: 0, max: 5000 }),
+      quick: fc.boolean()
+    },
+    ({ millis, quick, seed, since }) =>
+      Effect.scoped(
+        Effect.gen(function*() {
+          const network = yield* Network.make({ latency: 10, jitter: 5, seed })
+          const client = yield* makeClient(network, 2)
+          let asked = 0
+          const hub = yield* makeHub(
+            network,
+            Authorizer.layerWith(() => {
+              asked++
+              return Effect.as(Effect.sleep(millis), true)
+            })
+          )
+          const events = yield* collect(hub.events)
+          // cookies are of windows of 5 s: the handshake begins anywhere in one
+          yield* network.advance(since)
+          const fiber = yield* Effect.fork(
+            client.connect({ ...hub.address, publicKey: hub.publicKey, ...(quick ? { handshake: "IK" as const } : {}) })
+          )
+          yield* turns
+          yield* network.advance("6 seconds")
+          assert.isUndefined((yield* Fiber.join(fiber)).closeReason)
+          yield* network.advance("10 seconds")
+          assert.strictEqual(asked, 1)
+          assert.deepStrictEqual([yield* count(hub), yield* count(client), hub.counters.undecided], [1, 1, 0])
+          assert.deepStrictEqual(events.map((event) => event._tag), ["PeerConnected"])
+          assert.strictEqual(client.counters.strikes + hub.counters.strikes, 0)
+        })
+      ),
+    { fastCheck: { numRuns: 20, seed: 7, endOnFailure: true } }
+  )
+
+  it.scoped("leaves the initiator without a session meanwhile, whatever it is told", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const client = yield* makeClient(network, 2)
+      const hub = yield* makeHub(network, Authorizer.layerWith(() => Effect.as(Effect.sleep("4 seconds"), true)))
+      const fiber = yield* Effect.fork(client.connect({ ...hub.address, publicKey: hub.publicKey }))
+      yield* turns
+      yield* network.advance("3900 millis")
+      // it has said that it waits by now
+      assert.isAbove(client.counters.accepted[CONTROL], 0)
+      assert.deepStrictEqual([yield* count(hub), yield* count(client)], [0, 0])
+      yield* network.advance("1 second")
+      assert.isUndefined((yield* Fiber.join(fiber)).closeReason)
+    }))
+
+  it.scoped("is announced no more often than every 50 ms, whoever repeats message 3", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const client = yield* makeClient(network, 2)
+      const hub = yield* makeHub(network, Authorizer.layerWith(() => Effect.never))
+      let message3: Uint8Array | undefined
+      let answers = 0
+      network.tap(({ bytes, from, kind }) => {
+        if (kind !== "sent") return
+        if (from === "10.0.0.1:9000") answers++
+        else if ((bytes[0] & 15) === HANDSHAKE && bytes[16] === 5) message3 ??= bytes.slice()
+      })
+      yield* Effect.fork(Effect.exit(client.connect({ ...hub.address, publicKey: hub.publicKey })))
+      yield* turns
+      yield* network.advance("100 millis")
+      assert.isDefined(message3)
+      answers = 0
+      const repeat = (bytes: Uint8Array, from = "10.0.0.2:9000") => network.inject({ from, to: "10.0.0.1:9000", bytes })
+      for (let i = 0; i < 500; i++) {
+        yield* repeat(message3 as Uint8Array)
+        yield* network.advance("1 millis")
+      }
+      assert.isAtLeast(answers, 9)
+      assert.isAtMost(answers, 11)
+      answers = 0
+      const other = (message3 as Uint8Array).slice()
+      other[30] ^= 1
+      const before = hub.counters.dropped("HandshakeRepeated")
+      yield* network.advance("50 millis")
+      yield* repeat(other)
+      yield* repeat(message3 as Uint8Array, "10.9.9.9:9000")
+      yield* network.advance("10 millis")
+      assert.strictEqual(answers, 0)
+      assert.strictEqual(hub.counters.dropped("HandshakeRepeated") - before, 1)
+    }))
+
+  it.scoped("is not waited for after the initiator has given up: it says so, and no session is left", () =>
+    Effect.gen(function*() {
+      for (const seconds of [4.4, 4.6]) {
+        const network = yield* Network.make({ latency: 100 })
+        const client = yield* makeClient(network, 2)
+        const hub = yield* makeHub(
+          network,
+          Authorizer.layerWith(() => Effect.as(Effect.sleep(seconds * 1000), true))
+        )
+        const fiber = yield* Effect.fork(Effect.exit(client.connect({ ...hub.address, publicKey: hub.publicKey })))
+        yield* turns
+        yield* network.advance("6 seconds")
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(fiber)))
+        assert.deepStrictEqual([yield* count(hub), yield* count(client)], [0, 0])
+        assert.deepStrictEqual([hub.counters.undecided, hub.counters.handshakesInFlight], [0, 0])
       }
     }))
 

@@ -867,6 +867,9 @@ describe("an authenticated peer that misbehaves", () => {
       )
     ],
     ["a REKEY beside a message", "ForbiddenFrame", data, joined(realtime("x"), frame(Frame.REKEY, 1, 1))],
+    ["a WAIT of 1 byte", "MalformedFrame", control, frame(Frame.WAIT, 0)],
+    ["a WAIT beside a message", "ForbiddenFrame", data, joined(realtime("x"), frame(Frame.WAIT))],
+    ["a WAIT in an ACK packet", "ForbiddenFrame", ack, frame(Frame.WAIT)],
     ["a CLOSE without a code", "MalformedFrame", control, frame(Frame.CLOSE)],
     ["a CLOSE of 66 bytes", "MalformedFrame", control, frame(Frame.CLOSE, ...new Uint8Array(66))],
     ["a CLOSE beside a message", "ForbiddenFrame", data, joined(realtime("x"), frame(Frame.CLOSE, 0))],

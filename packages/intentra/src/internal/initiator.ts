@@ -57,6 +57,7 @@ export class Connecting implements Endpoint {
   echoesLeft = ECHOES_PER_REPEAT
   echo: Uint8Array | undefined = undefined
   message3: Uint8Array | undefined = undefined
+  /** How often it went out since the responder last said that it knows of it. */
   message3Sent = 0
   session: Session | undefined = undefined
   /** The other end's own handshake stands: nothing more is sent, its session is awaited. */
@@ -84,6 +85,11 @@ export class Connecting implements Endpoint {
     timeout: number
   ) {
     this.deadline = now + timeout
+  }
+
+  /** The responder has message 3 and waits for its authorizer. */
+  waitOn(): void {
+    this.message3Sent = 0
   }
 }
 
@@ -160,7 +166,11 @@ export class Initiator {
   timeout(now: number, connecting: Connecting): void {
     if (now >= connecting.deadline) {
       const { session } = connecting
-      if (session !== undefined) this.core.abandon(now, session)
+      if (session !== undefined) {
+        // whether the responder knows of this session or not, it need not wait for us
+        session.connecting = undefined
+        this.core.closeSession(now, session, "Timeout", "the handshake took too long")
+      }
       this.fail(connecting, connecting.failure, connecting.closeReason)
       return
     }

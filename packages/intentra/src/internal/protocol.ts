@@ -6,6 +6,7 @@ import { Address } from "@intentra/udp"
 import type { ReceiveBatch } from "@intentra/udp"
 import * as CloseReason from "../CloseReason.js"
 import * as DropReason from "../DropReason.js"
+import * as Frame from "../Frame.js"
 import type { TransportCounters } from "../TransportCounters.js"
 import { readU32 } from "./bytes.js"
 import { ConnectionTable } from "./connectionTable.js"
@@ -50,6 +51,8 @@ const SIMULTANEOUS = 5_000
 /** CLOSE goes out at once and again after these delays. */
 const CLOSE_REPEATS = [50, 150]
 
+const NO_BODY = new Uint8Array(0)
+
 export class Protocol implements HandshakeInput {
   readonly core: Core
   readonly sender: Sender
@@ -75,7 +78,10 @@ export class Protocol implements HandshakeInput {
     this.rekey = new Rekey(this.core, this.sender)
     this.roaming = new Roaming(this.core, this.sender)
     this.initiator = new Initiator(this.core)
-    this.responder = new Responder(this.core)
+    this.responder = new Responder(
+      this.core,
+      (now, session) => this.sender.sendFrame(now, session, Frame.WAIT, NO_BODY)
+    )
     this.receiver = new Receiver(this.core, this, this.rekey, this.roaming, this.reliable, this.responder)
   }
 

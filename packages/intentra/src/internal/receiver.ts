@@ -59,6 +59,8 @@ export class Receiver {
   private start = 0
   /** Whether the packet being read has a CLOSE. */
   private closes = false
+  /** Whether it has a WAIT. */
+  private waits = false
 
   /** Where the packet being read came from. */
   private addresses: Uint8Array = NOTHING
@@ -254,6 +256,7 @@ export class Receiver {
       return this.strike(now, session)
     }
     core.counters.accepted[type]++
+    if (session.state === OPENING && this.waits && !this.closes) return session.connecting?.waitOn()
     if (session.state === OPENING && !this.closes) core.activate(now, session)
     // it may have given way to another of the same identity
     if (session.state !== CLOSED) this.dispatch(now, session, opened)
@@ -294,6 +297,7 @@ export class Receiver {
     let offset = this.start
     const end = offset + opened
     this.closes = false
+    this.waits = false
     while (offset < end) {
       const behind = Frame.next(bytes, offset, end)
       if (behind < 0) return MALFORMED
@@ -329,6 +333,11 @@ export class Receiver {
           if (body < 1 || body > 1 + Frame.MAX_CLOSE_TEXT_BYTES) return MALFORMED
           if (type !== CONTROL) return FORBIDDEN
           this.closes = true
+          break
+        case Frame.WAIT:
+          if (body !== 0) return MALFORMED
+          if (type !== CONTROL) return FORBIDDEN
+          this.waits = true
           break
       }
       offset = behind

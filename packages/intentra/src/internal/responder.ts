@@ -33,7 +33,7 @@ import {
 } from "./handshakeMessages.js"
 import { newSession } from "./newSession.js"
 import type { Endpoint, Session } from "./session.js"
-import { ACTIVE, HALF_OPEN, identityKeyOf } from "./session.js"
+import { ACTIVE, CLOSED, HALF_OPEN, identityKeyOf } from "./session.js"
 import * as TransportParameters from "./transportParameters.js"
 
 const { code } = DropReason
@@ -83,6 +83,16 @@ export class HalfOpen implements Endpoint {
   ) {}
 }
 
+const textOf = (bytes: Uint8Array, offset: number, length: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString("latin1")
+
+/** Whether a datagram is the message 3 that made this session. */
+const isMessage3Of = ({ message3 }: Session, arena: Uint8Array, offset: number, length: number): boolean => {
+  if (message3 === undefined || length < NOISE_MESSAGE + message3.length) return false
+  for (let i = 0; i < message3.length; i++) if (message3[i] !== arena[offset + NOISE_MESSAGE + i]) return false
+  return true
+}
+
 /** The responder: stateless until the cookie comes back, bounded after. It has no repeat timers. */
 export class Responder {
   private readonly challenge = new Uint8Array(CHALLENGE_BYTES)
@@ -94,7 +104,11 @@ export class Responder {
   /** The newest timestamp of IK that each identity has proven. */
   private readonly timestamps = new Map<string, number>()
 
-  constructor(private readonly core: Core) {
+  constructor(
+    private readonly core: Core,
+    /** Says WAIT in a session whose question is still open. */
+    private readonly sayWait: (now: number, session: Session) => void
+  ) {
     const { handshake } = core.services
     this.macOpen = handshake.mac1(undefined)
     this.macPinned = handshake.mac1(handshake.publicKey)
@@ -147,8 +161,9 @@ export class Responder {
       !cookies.verify(now, addresses, addressOffset, cookieFields(arena, offset), arena, offset + ECHO_COOKIE)
     ) return core.drop(code.BadCookie)
     const end = fixedEnd(arena, offset, ECHO)
-    // cookie and Noise message 1: the same again is a repeat, whoever sends it
-    const key = Buffer.from(arena.buffer, arena.byteOffset + offset + ECHO_COOKIE, end - ECHO_COOKIE).toString("latin1")
+    // the same hello and Noise message 1 from the same address are a repeat: another cookie says that time has passed
+    const key = textOf(addresses, addressOffset, Address.ADDRESS_BYTES) +
+      textOf(arena, offset + FLAGS, ECHO_COOKIE - FLAGS) + textOf(arena, offset + ECHO_NOISE, end - ECHO_NOISE)
     const known = this.byKey.get(key)
     if (known !== undefined) {
       if (known.message2 === undefined) return core.drop(code.HandshakeRepeated)
@@ -247,7 +262,7 @@ export class Responder {
     if (!core.host.addresses.equals(halfOpen.addressId, addresses, addressOffset)) {
       return core.drop(code.HandshakeUnexpected)
     }
-    if (halfOpen.session !== undefined) return core.drop(code.HandshakeRepeated)
+    if (halfOpen.session !== undefined) return this.onWaiting(now, halfOpen, halfOpen.session, arena, offset, length)
     if (!core.mayCompute(now, DH_OF_MESSAGE_3)) return core.drop(code.HandshakeBudget)
     const { noise } = halfOpen
     let parameters: TransportParameters.TransportParameters | undefined
@@ -281,6 +296,25 @@ export class Responder {
     session.message3 = arena.slice(offset + NOISE_MESSAGE, offset + NOISE_MESSAGE + MESSAGE_3_MARK)
     halfOpen.session = session
     this.ask(now, halfOpen, remote)
+  }
+
+  /** Message 3 again, though the authorizer has not decided: the initiator shall not take us for dead. */
+  private onWaiting(
+    now: number,
+    halfOpen: HalfOpen,
+    session: Session,
+    arena: Uint8Array,
+    offset: number,
+    length: number
+  ): void {
+    const { core } = this
+    if (
+      !halfOpen.undecided || now - session.message3AnsweredAt < MESSAGE_3_INTERVAL ||
+      !isMessage3Of(session, arena, offset, length)
+    ) return core.drop(code.HandshakeRepeated)
+    session.message3AnsweredAt = now
+    core.counters.accepted[2]++
+    this.sayWait(now, session)
   }
 
   /** The authorizer's answer, at once or later. */
@@ -381,10 +415,8 @@ export class Responder {
     addresses: Uint8Array,
     addressOffset: number
   ): boolean {
-    const { message3 } = session
-    if (message3 === undefined || length < NOISE_MESSAGE + message3.length || session.state !== ACTIVE) return false
+    if (session.state !== ACTIVE || !isMessage3Of(session, arena, offset, length)) return false
     if (!this.core.host.addresses.equals(session.addressId, addresses, addressOffset)) return false
-    for (let i = 0; i < message3.length; i++) if (message3[i] !== arena[offset + NOISE_MESSAGE + i]) return false
     if (session.message3Answers >= MESSAGE_3_ANSWERS || now - session.message3AnsweredAt < MESSAGE_3_INTERVAL) {
       return false
     }
@@ -414,7 +446,8 @@ export class Responder {
       this.core.counters.undecided--
       this.core.drop(code.Unauthorized)
     }
-    if (session === undefined) return
+    // a WAIT that could not be sealed has closed it
+    if (session === undefined || session.state === CLOSED) return
     session.destroyKeys()
     this.core.releaseAddress(session.addressId)
     session.detach()

@@ -17,6 +17,7 @@ const FRAMES = [
   Frame.PING,
   Frame.PONG,
   Frame.CLOSE,
+  Frame.WAIT,
   Frame.PATH_CHALLENGE,
   Frame.PATH_RESPONSE,
   Frame.REKEY,
@@ -31,6 +32,7 @@ const BODIES = new Map([
   [Frame.RELIABLE, 20],
   [Frame.ACK, 25],
   [Frame.CLOSE, 12],
+  [Frame.WAIT, 0],
   [Frame.PATH_CHALLENGE, 8],
   [Frame.PATH_RESPONSE, 8],
   [Frame.REKEY, 50]
