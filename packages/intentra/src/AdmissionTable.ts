@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { SourceRates } from "./internal/sourceRates.js"
-import { Tally } from "./internal/tally.js"
+import { hash, Tally } from "./internal/tally.js"
 
 /**
  * Answer of `admit`: the source has `perSource` handshakes in flight.
@@ -45,6 +45,13 @@ export interface Options {
   readonly rateEntries?: number
   /** A 32-bit number from `Entropy`, which keeps the hashes unpredictable from outside. */
   readonly seed: number
+  /**
+   * Numbers that several tables of one responder, in several threads, count their handshakes in together: shared memory
+   * of zeros, 1 + a power of two of them, the same for all, as is `seed`. Then `limit` and `perSource` bind over all
+   * tables. A table that holds nothing itself has nothing to put out, and takes one handshake above `limit`. Two sources
+   * may share a number, by chance. Default: the table counts for itself.
+   */
+  readonly shared?: Int32Array
 }
 
 /**
@@ -122,12 +129,16 @@ class Table implements AdmissionTable {
   private readonly order: Float64Array
   private admissions = 0
   private readonly free: Int32Array
+  // Where each slot's source is counted in `shared`; no numbers when nothing is shared.
+  private readonly shared: Int32Array
+  private readonly placeOf: Int32Array
+  private readonly seed: number
   private latest = -Infinity
   private kind = 0
   private a = 0
   private b = 0
 
-  constructor(limit: number, perSource: number, rates: SourceRates, seed: number) {
+  constructor(limit: number, perSource: number, rates: SourceRates, seed: number, shared: Int32Array) {
     this.limit = limit
     this.perSource = perSource
     this.sources = new Tally(limit, seed)
@@ -137,17 +148,25 @@ class Table implements AdmissionTable {
     this.admittedAt = new Float64Array(limit)
     this.order = new Float64Array(limit).fill(FREE)
     this.free = Int32Array.from({ length: limit }, (_, i) => limit - 1 - i)
+    this.shared = shared
+    this.placeOf = new Int32Array(shared.length === 0 ? 0 : limit)
+    this.seed = seed
   }
 
   admit(now: number, address: Uint8Array, offset: number, dhShort: boolean): number {
     this.evicted = -1
     this.advance(now)
     this.read(address, offset)
-    const { a, b, kind, limit } = this
-    const binding = dhShort || this.inFlight * 2 >= limit
-    if (binding && this.sources.count(kind, a, b) >= this.perSource) return REFUSED_SOURCE
+    const { a, b, kind, limit, shared } = this
+    const isShared = shared.length > 0
+    const place = isShared ? this.place() : 0
+    const taken = isShared ? Atomics.load(shared, 0) : this.inFlight
+    const binding = dhShort || taken * 2 >= limit
+    if (binding && (isShared ? Atomics.load(shared, place) : this.sources.count(kind, a, b)) >= this.perSource) {
+      return REFUSED_SOURCE
+    }
     if (!this.rates.take(Math.round(this.latest * 1000), kind, a, b, !binding)) return REFUSED_RATE
-    if (this.inFlight === limit) {
+    if (this.inFlight === limit || (taken >= limit && this.inFlight > 0)) {
       const slot = this.groups.oldestOfLargest(this.order)
       this.release(slot)
       this.evicted = slot
@@ -159,6 +178,11 @@ class Table implements AdmissionTable {
     this.sources.add(slot, kind, a, b)
     this.groups.add(slot, kind, this.groupA(), this.groupB())
     this.ages.add(slot, 0, 0, 0)
+    if (isShared) {
+      this.placeOf[slot] = place
+      Atomics.add(shared, 0, 1)
+      Atomics.add(shared, place, 1)
+    }
     return slot
   }
 
@@ -171,6 +195,10 @@ class Table implements AdmissionTable {
     this.ages.remove(slot)
     this.inFlight--
     this.free[this.limit - 1 - this.inFlight] = slot
+    if (this.shared.length > 0) {
+      Atomics.sub(this.shared, 0, 1)
+      Atomics.sub(this.shared, this.placeOf[slot], 1)
+    }
     return true
   }
 
@@ -219,6 +247,11 @@ class Table implements AdmissionTable {
     this.b = this.kind === IPV4 ? 0 : word(address, offset + IP_AT + 4)
   }
 
+  /** Where the source is counted together with other tables. */
+  private place(): number {
+    return 1 + (hash(this.seed, this.kind, this.a, this.b) & (this.shared.length - 2))
+  }
+
   private groupA(): number {
     return this.kind === IPV4 ? this.a & 0xffffff00 : this.a
   }
@@ -251,5 +284,7 @@ export const make = (options: Options): AdmissionTable => {
       `AdmissionTable.make: sourceRate is ${sourceRate}; give handshakes per second from 0.001, or Infinity`
     )
   }
-  return new Table(limit, perSource, new SourceRates(rateEntries, sourceRate, sourceBurst, seed), seed)
+  const shared = options.shared ?? new Int32Array(0)
+  const rates = new SourceRates(rateEntries, sourceRate, sourceBurst, seed)
+  return new Table(limit, perSource, rates, seed, shared)
 }

@@ -38,8 +38,11 @@ export const SECRET_MS = 120_000
  * @category models
  */
 export interface Options {
-  /** Fills the array with unpredictable bytes: `fill` of the `Entropy` service. The only source of secrets. */
-  readonly fill: (out: Uint8Array) => void
+  /**
+   * Fills the array with unpredictable bytes: `fill` of the `Entropy` service. The only source of secrets. `period` is
+   * the number of the 120 seconds that the secret is for, so that several jars of one responder can share secrets.
+   */
+  readonly fill: (out: Uint8Array, period: number) => void
   /** A keyed MAC of at least 16 bytes, such as HMAC-SHA256. It must not keep `key` or `data` after it returned. */
   readonly mac: (key: Uint8Array, data: Uint8Array) => Uint8Array
 }
@@ -164,7 +167,7 @@ class Jar implements CookieJar {
     const epoch = Math.floor(this.window / WINDOWS_PER_SECRET)
     const index = epoch & 1
     if (this.epochs[index] !== epoch) {
-      this.fill(this.secrets[index])
+      this.fill(this.secrets[index], epoch)
       this.epochs[index] = epoch
     }
     // The predecessor serves the first window after a rotation only.

@@ -48,12 +48,26 @@ export interface HandshakeGateOptions {
 }
 
 /**
+ * What the gates of one responder's threads have in common.
+ *
+ * @internal
+ */
+export interface SharedGate {
+  /** Fills in the secret of a period, the same in every thread. */
+  readonly fill: Cookie.Options["fill"]
+  readonly admissions: Int32Array
+  readonly seed: number
+}
+
+/**
  * @since 0.1.0
  * @category tags
  */
 export class HandshakeGate extends Context.Tag("intentra/HandshakeGate")<HandshakeGate, HandshakeGateShape>() {
   static readonly layerWith = (
-    options: HandshakeGateOptions = {}
+    options: HandshakeGateOptions = {},
+    /** @internal */
+    shared?: SharedGate
   ): Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> =>
     Layer.effect(
       HandshakeGate,
@@ -66,8 +80,18 @@ export class HandshakeGate extends Context.Tag("intentra/HandshakeGate")<Handsha
         const sourceBurst = yield* checkedNumber("gate.sourceBurst", options.sourceBurst, 5, 1, 65_536)
         return {
           make: () => ({
-            cookies: Cookie.make({ fill: entropy.fill, mac: (key, data) => mac.hmac("SHA256", key, data) }),
-            admission: AdmissionTable.make({ limit, perSource, sourceRate, sourceBurst, seed: entropy.uint32() })
+            cookies: Cookie.make({
+              fill: shared?.fill ?? entropy.fill,
+              mac: (key, data) => mac.hmac("SHA256", key, data)
+            }),
+            admission: AdmissionTable.make({
+              limit,
+              perSource,
+              sourceRate,
+              sourceBurst,
+              seed: shared?.seed ?? entropy.uint32(),
+              ...(shared === undefined ? {} : { shared: shared.admissions })
+            })
           })
         }
       })

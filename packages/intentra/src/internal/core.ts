@@ -56,6 +56,16 @@ export interface Limits {
   readonly packetsPerSecond: number
 }
 
+/** What a protocol must know of others that serve the same socket address in other threads. */
+export interface Neighbours {
+  /** Draws a conn_id that names this one. */
+  readonly drawConnId: () => number
+  /** Sessions of the others, and handshakes of theirs that may become one. */
+  readonly sessions: () => number
+  /** Whether one of them may have a session of this identity, which a new one would replace. */
+  readonly mayKnow: (identityKey: string) => boolean
+}
+
 /** What the protocol is made of. */
 export interface Services {
   readonly crypto: PacketCryptoShape
@@ -65,6 +75,7 @@ export interface Services {
   readonly rateLimiter: RateLimiterShape
   readonly replayGuard: ReplayGuardShape
   readonly strikes: StrikesShape
+  readonly neighbours?: Neighbours
 }
 
 /** Challenges answered at once after a pause. */

@@ -151,7 +151,7 @@ export class Hub implements Host {
     }
   }
 
-  private endTurn(start: number): void {
+  protected endTurn(start: number): void {
     try {
       this.protocol.sender.flush(start)
     } finally {

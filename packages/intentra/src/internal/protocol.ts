@@ -65,7 +65,7 @@ export class Protocol implements HandshakeInput {
   private readonly lingering = new Set<Session>()
 
   constructor(limits: Limits, services: Services, host: Host, counters: TransportCounters) {
-    const table = new ConnectionTable(services.entropy.uint32, CONN_ID_REST)
+    const table = new ConnectionTable(services.neighbours?.drawConnId ?? services.entropy.uint32, CONN_ID_REST)
     this.core = new Core(limits, services, host, counters, table, new TimerHeap<Endpoint>())
     this.core.closeSession = (now, session, reason, text) => this.close(now, session, reason, text)
     this.core.closedByPeer = (now, session, reason, text) => this.closedByPeer(now, session, reason, text)

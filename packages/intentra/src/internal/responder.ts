@@ -398,11 +398,14 @@ export class Responder {
 
   /** Why there is no room for a session of this identity, undefined when there is. */
   private isFull(identityKey: string): string | undefined {
-    const { active, byIdentity, connecting, limits } = this.core
+    const { active, byIdentity, connecting, limits, services } = this.core
+    const { neighbours } = services
     const older = byIdentity.get(identityKey)
     if (older !== undefined && limits.sameIdentity === "reject") return "this key has an active session already"
-    const adds = older === undefined || limits.sameIdentity === "allow"
-    return adds && active.size + connecting.size >= limits.maxSessions ? "no room for another session" : undefined
+    const known = older !== undefined || neighbours?.mayKnow(identityKey) === true
+    if (known && limits.sameIdentity !== "allow") return undefined
+    const sessions = active.size + connecting.size + (neighbours?.sessions() ?? 0)
+    return sessions >= limits.maxSessions ? "no room for another session" : undefined
   }
 
   /** Message 3 again, though the session is there: our first packet was lost. */
