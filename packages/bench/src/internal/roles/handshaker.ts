@@ -1,0 +1,129 @@
+/** Shakes hands: as a hub, as an initiator, and as one who only knocks. */
+import { UdpSocket } from "@intentra/udp"
+import * as Effect from "effect/Effect"
+import { backend } from "../backends.js"
+import { layerOver } from "../concerns.js"
+import { pace } from "../pacing.js"
+import { layerTapped, Stored } from "../tapSocket.js"
+import type { TapSocket } from "../tapSocket.js"
+import { listening, openLayer } from "../transport.js"
+import type { Listening, Opened } from "../transport.js"
+import { CpuTime } from "../usage.js"
+
+export interface Listen {
+  readonly backend: string
+  /** How much faster than time its clock runs: what is limited per second is limited per so much less. */
+  readonly speed: number
+}
+
+export interface Shake {
+  readonly hub: Listening
+  readonly handshake: "XX" | "IK"
+  readonly seconds: number
+}
+
+export interface Shaken {
+  readonly handshakes: number
+  readonly failed: number
+  readonly seconds: number
+}
+
+export interface Knock {
+  readonly hub: Listening
+  readonly seconds: number
+}
+
+const BURST = 64
+
+export const make = () => {
+  const cpu = new CpuTime()
+  let it: Opened
+  let initiators: ReadonlyArray<Opened> = []
+
+  return {
+    listen: async ({ backend: name, speed }: Listen): Promise<Listening> => {
+      it = await openLayer(layerOver(
+        { allow: "any", sameIdentity: "allow" },
+        layerTapped(() => {}, {}, speed),
+        backend(name)
+      ))
+      return listening(it.transport)
+    },
+    begin: (): { readonly handshakes: number; readonly challenges: number } => {
+      const { challenges, handshakes } = it.transport.counters
+      cpu.begin()
+      return { handshakes, challenges }
+    },
+    state: (): { readonly handshakes: number; readonly challenges: number; readonly cpuNs: number } => {
+      const { challenges, handshakes } = it.transport.counters
+      return { handshakes, challenges, cpuNs: cpu.ns }
+    },
+    /** So many identities: those of one follow each other, as IK's timestamps ask for. */
+    prepare: async ({ backend: name, count }: { readonly backend: string; readonly count: number }): Promise<void> => {
+      const library = backend(name)
+      initiators = await Promise.all(
+        Array.from(
+          { length: count },
+          () => openLayer(layerOver({ sameIdentity: "allow" }, UdpSocket.layerBest(), library))
+        )
+      )
+    },
+    /** Every identity connects and leaves at once, over and over. */
+    shake: async ({ handshake, hub, seconds }: Shake): Promise<Shaken> => {
+      const target = { host: "127.0.0.1", port: hub.port, publicKey: hub.publicKey, handshake }
+      const started = performance.now()
+      const end = started + seconds * 1000
+      let handshakes = 0
+      let failed = 0
+      const loop = ({ transport }: Opened): Effect.Effect<void> =>
+        Effect.scoped(transport.connect(target)).pipe(
+          Effect.match({
+            onFailure: () => failed++,
+            onSuccess: () => handshakes++
+          }),
+          Effect.repeat({ while: () => performance.now() < end }),
+          Effect.asVoid
+        )
+      await Effect.runPromise(Effect.forEach(initiators, loop, { concurrency: "unbounded", discard: true }))
+      return { handshakes, failed, seconds: (performance.now() - started) / 1000 }
+    },
+    /** Sends one transport's hello over and over from another socket; counts the answers. */
+    knock: async ({ hub, seconds }: Knock): Promise<{ readonly sent: number; readonly answered: number }> => {
+      let tapped: TapSocket | undefined
+      const initiator = await openLayer(layerOver(
+        {},
+        layerTapped((socket) => {
+          socket.store = new Stored(2048)
+          tapped = socket
+        })
+      ))
+      const target = { host: "127.0.0.1", port: hub.port, publicKey: hub.publicKey }
+      const connecting = initiator.run(initiator.transport.connect(target)).catch(() => {})
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      const socket = tapped as unknown as TapSocket
+      const { inner, lastAddressId, store } = socket
+      const hello = new Uint8Array(2048)
+      const length = (store as Stored).copyFirst(hello)
+      let sent = 0
+      let answered = 0
+      inner.setHandler((batch) => {
+        answered += batch.count
+      })
+      await pace(
+        { perSecond: Infinity, seconds, burst: BURST },
+        (count) => {
+          for (let i = 0; i < count; i++) {
+            const offset = inner.outbox.reserve(length)
+            if (offset < 0) break
+            inner.outbox.arena.set(hello.subarray(0, length), offset)
+            inner.outbox.commit(length, lastAddressId)
+          }
+          sent += inner.send()
+        }
+      )
+      await initiator.close()
+      await connecting
+      return { sent, answered }
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/** A process of a scenario: plays the role that its argument names, and answers questions until its parent is gone. */
+import type { Answer, Handlers, Question } from "./messages.js"
+import { roles } from "./roles.js"
+
+const errorText = (error: unknown): string => error instanceof Error ? error.stack ?? error.message : String(error)
+
+const [, , name] = process.argv
+const role: Promise<Handlers> = (roles as Record<string, () => Promise<Handlers>>)[name]()
+
+const reply = async ({ argument, id, question }: Question): Promise<Answer> => {
+  try {
+    return { id, value: await (await role)[question](argument as never) }
+  } catch (error) {
+    return { id, error: errorText(error) }
+  }
+}
+
+process.on("message", async (question: Question) => {
+  const answer = await reply(question)
+  if (process.connected) process.send?.(answer)
+})
+process.on("disconnect", () => process.exit(0))
+// Ctrl-C reaches every process of the terminal; the parent decides
+process.on("SIGINT", () => {})
