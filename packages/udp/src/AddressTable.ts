@@ -45,6 +45,12 @@ export class AddressTable {
    * @internal
    */
   readonly texts: Array<string | undefined> = [undefined]
+  /**
+   * Whether a socket has written the address of a lasting id in the system's form (1), or not since the slot changed (0).
+   *
+   * @internal
+   */
+  written: Uint8Array = new Uint8Array(16)
   private lasting: Uint8Array = new Uint8Array(16 * ADDRESS_BYTES)
   private held: Uint8Array = new Uint8Array(16)
   private transients: Uint8Array = new Uint8Array(16 * ADDRESS_BYTES)
@@ -67,11 +73,13 @@ export class AddressTable {
       if (id === this.held.length) {
         this.lasting = doubled(this.lasting)
         this.held = doubled(this.held)
+        this.written = doubled(this.written)
       }
     }
     const start = id * ADDRESS_BYTES
     for (let i = 0; i < ADDRESS_BYTES; i++) this.lasting[start + i] = bytes[offset + i]
     this.held[id] = 1
+    this.written[id] = 0
     this.count++
     return id
   }

@@ -40,14 +40,17 @@ export class ReceiveBatch {
   constructor(
     /** How many datagrams it can hold. */
     readonly capacity: number,
-    arenaBytes: number
+    /** The arena, or how many bytes it has. */
+    arena: Uint8Array | number,
+    /** How many sources it has room for. */
+    sources = capacity
   ) {
-    this.arena = new Uint8Array(arenaBytes)
+    this.arena = typeof arena === "number" ? new Uint8Array(arena) : arena
     this.offsets = new Uint32Array(capacity)
     this.lengths = new Uint32Array(capacity)
-    this.addresses = new Uint8Array(capacity * ADDRESS_BYTES)
+    this.addresses = new Uint8Array(sources * ADDRESS_BYTES)
     this.addressOffsets = new Uint32Array(capacity)
-    for (let i = 0; i < capacity; i++) this.addressOffsets[i] = i * ADDRESS_BYTES
+    for (let i = 0; i < sources; i++) this.addressOffsets[i] = i * ADDRESS_BYTES
   }
 
   /** Forgets all datagrams. */
@@ -93,9 +96,10 @@ export class SendBatch {
   constructor(
     /** How many datagrams it can hold. */
     readonly capacity: number,
-    arenaBytes: number
+    /** The arena, or how many bytes it has. */
+    arena: Uint8Array | number
   ) {
-    this.arena = new Uint8Array(arenaBytes)
+    this.arena = typeof arena === "number" ? new Uint8Array(arena) : arena
     this.offsets = new Uint32Array(capacity)
     this.lengths = new Uint32Array(capacity)
     this.addressIds = new Int32Array(capacity)

@@ -8,6 +8,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as batch from "./internal/batch.js"
 import * as dgram from "./internal/dgram.js"
 import { Network } from "./Network.js"
 import type { UdpSocketError } from "./UdpSocketError.js"
@@ -17,6 +18,8 @@ import type { UdpSocketShape } from "./UdpSocketShape.js"
 export { fromCause, UdpSocketError, type UdpSocketReason } from "./UdpSocketError.js"
 export type { UdpSocketOptions } from "./UdpSocketOptions.js"
 export type { UdpSocketShape, UdpSocketStats } from "./UdpSocketShape.js"
+
+const explain = ({ cause, message }: UdpSocketError): string => cause instanceof Error ? cause.message : message
 
 /**
  * A bound UDP socket.
@@ -37,6 +40,18 @@ export class UdpSocket extends Context.Tag("@intentra/udp/UdpSocket")<UdpSocket,
   }
 
   /**
+   * A socket of Linux that takes and gives datagrams by the batch, through the optional dependency koffi. What follows
+   * one another to the same address in equal lengths leaves as one message (UDP_SEGMENT) and arrives as one (UDP_GRO);
+   * datagrams that no handler has time for wait in the kernel's buffer. `kernelDrops` is counted, `sendErrors` is exact.
+   * Fails with `Unsupported`, and an `FfiError` as its cause, where it is not available. On `::` as `layerDgram`.
+   *
+   * @since 0.1.0
+   */
+  static layerBatch(options?: UdpSocketOptions): Layer.Layer<UdpSocket, UdpSocketError> {
+    return Layer.scoped(UdpSocket, batch.make(options))
+  }
+
+  /**
    * A socket of the simulated network: binding one makes the host. Port 0 takes the next one from 49,152 on.
    *
    * @since 0.1.0
@@ -46,17 +61,21 @@ export class UdpSocket extends Context.Tag("@intentra/udp/UdpSocket")<UdpSocket,
   }
 
   /**
-   * The fastest socket that this machine has. The config value `INTENTRA_UDP` (`dgram` or `batch`) forces one; where
-   * that one is not available, a line is logged and the portable one is used.
+   * The fastest socket that this machine has: `layerBatch` where one of its sockets is seen to work, else `layerDgram`.
+   * The config value `INTENTRA_UDP` (`dgram` or `batch`) forces one; where that one is not available, a line is logged
+   * and the portable one is used.
    *
    * @since 0.1.0
    */
   static layerBest(options?: UdpSocketOptions): Layer.Layer<UdpSocket, UdpSocketError | ConfigError.ConfigError> {
     const forced = Config.withDefault(Config.literal("dgram", "batch", "auto")("INTENTRA_UDP"), "auto")
     return Layer.unwrapEffect(Effect.gen(function*() {
-      if ((yield* forced) === "batch") {
-        yield* Effect.logWarning("INTENTRA_UDP=batch: batched UDP is not available here, using node:dgram")
-      }
+      const kind = yield* forced
+      if (kind === "dgram") return UdpSocket.layerDgram(options)
+      const missing = yield* Effect.either(batch.available)
+      if (missing._tag === "Right") return UdpSocket.layerBatch(options)
+      const log = kind === "batch" ? Effect.logWarning : Effect.logDebug
+      yield* log(`batched UDP is not available here, using node:dgram: ${explain(missing.left)}`)
       return UdpSocket.layerDgram(options)
     }))
   }

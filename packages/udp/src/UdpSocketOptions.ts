@@ -32,6 +32,12 @@ export interface UdpSocketOptions {
   readonly sendQueuePolicy?: "drop-newest" | "drop-oldest"
   /** An IPv6 socket on `::` takes no IPv4 datagrams. Default false. */
   readonly ipv6Only?: boolean
+  /**
+   * Several sockets of one user may bind the same address and port, and the kernel gives each peer's datagrams to one of
+   * them (SO_REUSEPORT). Default false. `layerDgram` knows it from Node 22.12 on; before, the second socket fails with
+   * `AddressInUse`.
+   */
+  readonly reusePort?: boolean
 }
 
 /**
@@ -58,5 +64,6 @@ export const resolve = (options: UdpSocketOptions = {}): ResolvedOptions => ({
   maxDatagramBytes: Math.min(65_535, Math.max(64, Math.floor(options.maxDatagramBytes ?? 2_048))),
   sendQueueBytes: Math.max(0, options.sendQueueBytes ?? 1024 * 1024),
   sendQueuePolicy: options.sendQueuePolicy ?? "drop-oldest",
-  ipv6Only: options.ipv6Only ?? false
+  ipv6Only: options.ipv6Only ?? false,
+  reusePort: options.reusePort ?? false
 })

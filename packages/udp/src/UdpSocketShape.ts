@@ -35,8 +35,6 @@ export interface UdpSocketStats {
   truncated: number
   /** Received while no handler was set, and dropped. */
   unhandled: number
-  /** Received messages of several datagrams whose bounds could not be told, and dropped; one each. */
-  groAmbiguous: number
   /** Dropped by the kernel because its receive buffer was full; -1 where it cannot be known. */
   kernelDrops: number
 }
@@ -97,6 +95,5 @@ export const makeStats = (): UdpSocketStats => ({
   receiveErrors: 0,
   truncated: 0,
   unhandled: 0,
-  groAmbiguous: 0,
   kernelDrops: -1
 })

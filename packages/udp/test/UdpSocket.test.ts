@@ -3,13 +3,15 @@ import { ConfigProvider, Context, Effect, Layer, Logger } from "effect"
 import { type Address, UdpSocket, UdpSocketError } from "../src/index.js"
 import { fromCause } from "../src/UdpSocket.js"
 import { collect, idOf, openIn, put, socketContract } from "./support/contract.js"
-import { dgram, hasIPv6, hostUntil, simulated } from "./support/kits.js"
+import { batch, dgram, hasBatch, hasIPv6, hostUntil, simulated } from "./support/kits.js"
 
 socketContract(simulated("10.0.0.1"))
 socketContract(simulated("fd00::1"))
 socketContract(dgram("127.0.0.1"))
 if (hasIPv6) socketContract(dgram("::1"))
 else console.log("this host has no ::1: the IPv6 socket tests are skipped")
+if (hasBatch) socketContract(batch("127.0.0.1"))
+if (hasBatch && hasIPv6) socketContract(batch("::1"))
 
 const open = (options = {}) => Effect.flatMap(Effect.scope, (scope) => openIn(dgram("127.0.0.1"), scope, options))
 

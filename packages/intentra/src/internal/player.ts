@@ -388,7 +388,6 @@ export class Player {
         receiveErrors: 0,
         truncated: 0,
         unhandled: 0,
-        groAmbiguous: 0,
         kernelDrops: -1
       },
       closed: Deferred.unsafeMake(FiberId.none),

@@ -35,6 +35,9 @@ const lookup = (
   callback(null, host, host.includes(":") ? 6 : 4)
 }
 
+/** Node's types know it from version 22.12 on, and older versions of Node do not look at it. */
+const REUSE_PORT: Partial<Dgram.SocketOptions> & { readonly reusePort: true } = { reusePort: true }
+
 const codeOf = (error: unknown): unknown =>
   typeof error === "object" && error !== null && "code" in error ? error.code : undefined
 
@@ -78,6 +81,7 @@ const bind = (options: ResolvedOptions): Effect.Effect<Dgram.Socket, UdpSocketEr
       const opened = Dgram.createSocket({
         type: bytes[0] === 6 ? "udp6" : "udp4",
         ipv6Only: options.ipv6Only,
+        ...(options.reusePort ? REUSE_PORT : {}),
         lookup: lookup as NonNullable<Dgram.SocketOptions["lookup"]>
       })
       socket = opened

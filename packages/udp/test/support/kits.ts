@@ -1,3 +1,4 @@
+import { FfiError, LinuxSocket } from "@intentra/ffi"
 import { Effect, Layer } from "effect"
 import { networkInterfaces } from "node:os"
 import { Network, UdpSocket } from "../../src/index.js"
@@ -24,6 +25,18 @@ export const dgram = (host: string): SocketKit<never> => ({
   environment: Layer.empty,
   until: hostUntil
 })
+
+export const batch = (host: string): SocketKit<never> => ({
+  ...dgram(host),
+  name: `layerBatch on ${host}`,
+  layer: UdpSocket.layerBatch
+})
+
+const library = LinuxSocket.load()
+
+/** Whether this machine has batched sockets. */
+export const hasBatch = !(library instanceof FfiError)
+if (library instanceof FfiError) console.log(`the tests of layerBatch are skipped: ${library.message}`)
 
 export const simulated = (host: string): SocketKit<Network> => ({
   name: `layerSimulated on ${host}`,

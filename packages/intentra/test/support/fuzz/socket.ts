@@ -41,7 +41,6 @@ export class FuzzSocket implements UdpSocketShape {
     receiveErrors: 0,
     truncated: 0,
     unhandled: 0,
-    groAmbiguous: 0,
     kernelDrops: 0
   }
   readonly batch = new ReceiveBatch(BATCH, BATCH * MAX_DATAGRAM)
