@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
+import { ReceiveBatch } from "@intentra/udp"
 import { FastCheck as fc } from "effect"
 import * as CloseReason from "../src/CloseReason.js"
 import * as DropReason from "../src/DropReason.js"
 import * as Frame from "../src/Frame.js"
 import type { PathMtu } from "../src/internal/pathMtu.js"
 import { ACTIVE, CLOSED } from "../src/internal/session.js"
+import { ShardRing } from "../src/internal/shardRing.js"
+import { ShardSocket } from "../src/internal/shardSocket.js"
 import type { Station, StationOptions, World } from "./support/simulation.js"
 import {
   ALICE,
@@ -274,6 +277,33 @@ const PROVOCATIONS: { readonly [Reason in DropReason.DropReason]: Provocation } 
     prepare: (world) => {
       const one = stranger(world)
       return { act: at(world, STRANGER, one.message3(one.open()).bytes) }
+    }
+  },
+  ShardOverflow: {
+    law: "a datagram for another worker whose ring is full is dropped where it came in",
+    prepare: (world) => {
+      const { hub } = world
+      const outgoing = new ShardRing(ShardRing.allocate(1))
+      const neighbour = { outgoing, incoming: new ShardRing(ShardRing.allocate(1)), tell: () => {} }
+      while (outgoing.reserve(100) >= 0) { /* nobody empties it */ }
+      let handler = (_: ReceiveBatch): void => {}
+      const inner = { ...hub.hub.socket, setHandler: (given?: typeof handler) => void (handler = given ?? handler) }
+      const socket = new ShardSocket(inner, {
+        index: 0,
+        neighbours: [undefined, neighbour],
+        counters: hub.counters,
+        clockShift: 0
+      })
+      socket.setHandler(() => assert.fail("nothing of it was for this worker"))
+      const bytes = packet(0x01000001)
+      return {
+        act: () => {
+          const batch = new ReceiveBatch(1, bytes)
+          batch.lengths[0] = bytes.length
+          batch.count = 1
+          handler(batch)
+        }
+      }
     }
   },
   Defect: {

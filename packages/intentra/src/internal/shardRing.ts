@@ -32,6 +32,7 @@ export class ShardRing {
   private readonly words: Int32Array
   private readonly mask: number
   private head: number
+  private committed: number
   private tail: number
   /** What this thread has last seen of the other's position. */
   private seen: number
@@ -44,6 +45,7 @@ export class ShardRing {
     this.words = new Int32Array(shared, CONTROL_BYTES, capacity / 4)
     this.mask = capacity - 1
     this.head = Atomics.load(this.control, HEAD)
+    this.committed = this.head
     this.tail = Atomics.load(this.control, TAIL)
     this.seen = this.tail
   }
@@ -90,8 +92,14 @@ export class ShardRing {
     return at + RECORD_HEADER
   }
 
+  /** Whether something was reserved that the consumer has not been shown. */
+  get hasUncommitted(): boolean {
+    return this.head !== this.committed
+  }
+
   /** Shows the consumer all that was reserved. */
   commit(): void {
+    this.committed = this.head
     Atomics.store(this.control, HEAD, this.head)
   }
 
