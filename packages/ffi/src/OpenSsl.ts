@@ -6,7 +6,8 @@
  * @since 0.1.0
  */
 import { FfiError } from "./FfiError.js"
-import { AeadCiphers, EvpAeadCipher } from "./internal/aeadCipher.js"
+import { EvpAeadCipher } from "./internal/aeadCipher.js"
+import { AeadCiphers } from "./internal/aeadCiphers.js"
 import { bindEvp, type Evp } from "./internal/evp.js"
 import { EvpDigests } from "./internal/evpDigest.js"
 import { selfTest } from "./internal/openSslSelfTest.js"

@@ -5,15 +5,17 @@ import type { CipherGCMTypes } from "node:crypto"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { FfiError, OpenSsl } from "../src/index.js"
-import { AeadCiphers, EvpAeadCipher } from "../src/internal/aeadCipher.js"
+import { EvpAeadCipher } from "../src/internal/aeadCipher.js"
+import { AeadCiphers } from "../src/internal/aeadCiphers.js"
 import { bindEvp } from "../src/internal/evp.js"
 import { bindAll, loadKoffi } from "../src/internal/koffi.js"
 import { selfTest } from "../src/internal/openSslSelfTest.js"
 import { EvpX25519 } from "../src/internal/x25519.js"
 
 const loaded = OpenSsl.load()
-const present = !(loaded instanceof FfiError)
-if (!present) process.stdout.write(`OpenSSL through ffi is skipped: ${loaded.message}\n`)
+// A machine may have no koffi; one that has it must pass the self-test.
+const present = !(loaded instanceof FfiError) || loaded.reason === "SelfTestFailed"
+if (loaded instanceof FfiError && !present) process.stdout.write(`OpenSSL through ffi is skipped: ${loaded.message}\n`)
 
 const native = (): OpenSsl.OpenSsl => {
   if (loaded instanceof FfiError) throw loaded
@@ -29,6 +31,9 @@ const evp = () => {
 const algorithms: ReadonlyArray<OpenSsl.CipherAlgorithm> = ["AES-256-GCM", "ChaCha20-Poly1305"]
 const secret = new Uint8Array(32).map((_, i) => 3 * i + 1)
 const bytes = (maxLength: number, minLength = 0) => fc.uint8Array({ minLength, maxLength, size: "max" })
+
+const edges = (...lengths: Array<number>) =>
+  fc.constantFrom(...lengths).map((length) => new Uint8Array(length).fill(length))
 
 const nonceOf = (algorithm: OpenSsl.CipherAlgorithm, counter: number): Buffer => {
   const nonce = Buffer.alloc(12)
@@ -50,6 +55,14 @@ const reference = (
 }
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+interface Resizable extends ArrayBuffer {
+  readonly resize: (length: number) => void
+}
+
+// The types know resizable buffers from ES2024 on.
+const resizable = (length: number): Resizable =>
+  Reflect.construct(ArrayBuffer, [length, { maxByteLength: 4096 }]) as Resizable
 
 /** The sixteen bytes of associated data and `length` bytes of plaintext, with room for the tag. */
 const packetOf = (length: number, byte = 5): Uint8Array => new Uint8Array(16 + length + 16).fill(byte)
@@ -175,7 +188,56 @@ describe.skipIf(!present)("OpenSsl", () => {
       { fastCheck: { numRuns: 1000 } }
     )
 
-    it("an arena whose memory went elsewhere is -1, even where its address was known", () => {
+    it("a packet may end where its array ends, not one byte behind", () => {
+      const key = make()
+      for (const size of [40, 64, 65, 150]) {
+        for (const offset of [0, 3]) {
+          const length = size - offset - 32
+          const arena = new Uint8Array(size)
+          assert.strictEqual(key.sealPacket(arena, offset, 16, length + 1, 1), -1)
+          assert.isTrue(arena.every((byte) => byte === 0))
+          assert.strictEqual(key.sealPacket(arena, offset, 16, length, 1), size - offset)
+          const out = new Uint8Array(size)
+          assert.strictEqual(key.openPacket(arena, offset, 16, size - offset + 1, 1, out, 0), -1)
+          assert.strictEqual(key.openPacket(arena, offset, 16, size - offset, 1, out, size - length + 1), -1)
+          assert.strictEqual(key.openPacket(arena, offset, 16, size - offset, 1, out, size - length), length)
+        }
+      }
+      key.destroy()
+    })
+
+    it("an array whose memory went elsewhere is -1, even in code that was optimized for arrays of other kinds", () => {
+      const key = make()
+      const nonce = new Uint8Array(12)
+      const use = (array: Uint8Array, part: Uint8Array, other: Uint8Array) => [
+        key.sealPacket(array, 0, 16, 8, 1),
+        key.openPacket(array, 0, 16, 40, 1, other, 0),
+        key.openPacket(other, 0, 16, 40, 1, array, 16),
+        key.seal(nonce, other, part, other),
+        key.seal(nonce, array, nonce, other),
+        key.seal(nonce, nonce, nonce, array),
+        key.open(nonce, array, other, other),
+        key.open(nonce, nonce, array, other),
+        key.open(nonce, nonce, other, array)
+      ]
+      for (const size of [60, 4096]) {
+        const buffers = [resizable(size), new ArrayBuffer(size)]
+        for (let i = 0; i < 20_000; i++) {
+          const array = new Uint8Array(buffers[i % 2])
+          use(array, array.subarray(0, 4), new Uint8Array(buffers[i % 2]))
+        }
+        const array = new Uint8Array(size)
+        const part = array.subarray(0, 4)
+        assert.strictEqual(use(array, part, new Uint8Array(size))[0], 40)
+        structuredClone(array, { transfer: [array.buffer] })
+        const [sealed, opened, ...others] = use(array, part, new Uint8Array(size))
+        assert.deepStrictEqual([sealed, opened], [-1, -1])
+        assert.strictEqual(others.length, 7)
+      }
+      key.destroy()
+    })
+
+    it("a packet whose memory was moved opens where it went", () => {
       const key = make()
       const arena = new Uint8Array(4096)
       assert.strictEqual(key.sealPacket(arena, 0, 16, 100, 1), 132)
@@ -188,10 +250,7 @@ describe.skipIf(!present)("OpenSsl", () => {
     })
 
     it("an arena that shrank holds no packet beyond its end", () => {
-      // the types know resizable buffers from ES2024 on
-      type Resizable = ArrayBuffer & { resize: (length: number) => void }
-      type Constructor = new(length: number, options: { readonly maxByteLength: number }) => Resizable
-      const buffer = new (ArrayBuffer as unknown as Constructor)(1024, { maxByteLength: 4096 })
+      const buffer = resizable(1024)
       const key = make()
       const arena = new Uint8Array(buffer)
       assert.strictEqual(key.sealPacket(arena, 800, 16, 100, 1), 132)
@@ -321,7 +380,7 @@ describe.skipIf(!present)("OpenSsl", () => {
       collect()
       await new Promise((resolve) => setImmediate(resolve))
     }
-    assert.strictEqual(native().liveContexts, before)
+    assert.isAtMost(native().liveContexts, before)
   })
 
   it("what is refused leaves nothing in OpenSSL's queue of errors, which Node reads", () => {
@@ -367,8 +426,8 @@ describe.skipIf(!present)("OpenSsl", () => {
         ["BLAKE2s", "blake2s256"] as const,
         ["BLAKE2b", "blake2b512"] as const
       ),
-      bytes(200),
-      fc.oneof(bytes(200), bytes(1100, 900), bytes(5000))
+      fc.oneof(bytes(200), edges(64, 65, 128, 129)),
+      fc.oneof(bytes(200), bytes(5000), edges(1023, 1024, 1025))
     ],
     ([[name, nodeName], key, data]) => {
       assert.isTrue(same(native().digest(name, data), createHash(nodeName).update(data).digest()))

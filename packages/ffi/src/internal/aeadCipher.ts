@@ -1,12 +1,10 @@
 import type { CipherAlgorithm } from "../OpenSsl.js"
 import type { PinnedSlice } from "../PinnedMemory.js"
-import type { Evp, Params } from "./evp.js"
-import { must, SMALL_BYTES } from "./evp.js"
-import type { NativeFunction } from "./koffi.js"
+import { Contexts, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./aeadCiphers.js"
+import type { AeadCiphers } from "./aeadCiphers.js"
+import type { Evp } from "./evp.js"
+import { SMALL_BYTES } from "./evp.js"
 
-const TAG_BYTES = 16
-const NONCE_BYTES = 12
-const KEY_BYTES = 32
 const TWO_32 = 4294967296
 // EVP_CIPHER_CTX_ctrl (openssl/evp.h).
 const EVP_CTRL_GCM_SET_IV_FIXED = 0x12
@@ -19,97 +17,6 @@ const NOWHERE = -1
 const isUint32 = (value: number): boolean => value >>> 0 === value
 
 const isCounter = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
-
-/** The two contexts of a key. They are apart from it, so that they can be freed when it was collected. */
-class Contexts {
-  sealing = 0
-  opening = 0
-
-  constructor(private readonly evp: Evp) {}
-
-  free(): void {
-    this.sealing = this.release(this.sealing)
-    this.opening = this.release(this.opening)
-  }
-
-  private release(context: number): 0 {
-    if (context !== 0) {
-      this.evp.functions.EVP_CIPHER_CTX_free(context)
-      this.evp.live--
-    }
-    return 0
-  }
-}
-
-/**
- * What all keys share: ciphers, parameters and slots of pinned memory.
- *
- * @internal
- */
-export class AeadCiphers {
-  // What a packet calls, as fields: a lookup by name in the table of all functions is slower.
-  readonly run: NativeFunction
-  readonly getParams: NativeFunction
-  readonly setParams: NativeFunction
-  readonly beginSealing: NativeFunction
-  readonly beginOpening: NativeFunction
-  readonly endSealing: NativeFunction
-  readonly endOpening: NativeFunction
-  readonly control: NativeFunction
-  readonly aes: number
-  readonly chacha: number
-  readonly key: PinnedSlice
-  readonly nonce: PinnedSlice
-  /** The last 8 bytes of the nonce that OpenSSL says it will use next. */
-  readonly next: PinnedSlice
-  /** Where the last call of a packet says that it wrote nothing: all was written before. */
-  readonly final: PinnedSlice
-  readonly aad: PinnedSlice
-  readonly input: PinnedSlice
-  readonly output: PinnedSlice
-  readonly takeTag: Params
-  readonly takeTagAndStep: Params
-  readonly step: Params
-  readonly giveTag: Params
-  readonly giveTagAndNonce: Params
-  readonly registry = new FinalizationRegistry<Contexts>((contexts) => contexts.free())
-
-  constructor(readonly evp: Evp) {
-    const { functions } = evp
-    this.run = functions.EVP_Cipher
-    this.getParams = functions.EVP_CIPHER_CTX_get_params
-    this.setParams = functions.EVP_CIPHER_CTX_set_params
-    this.beginSealing = functions.EVP_EncryptInit_ex
-    this.beginOpening = functions.EVP_DecryptInit_ex2
-    this.endSealing = functions.EVP_EncryptFinal_ex
-    this.endOpening = functions.EVP_DecryptFinal_ex
-    this.control = functions.EVP_CIPHER_CTX_ctrl
-    const fetch = (name: string): number =>
-      must(`EVP_CIPHER_fetch("${name}")`, functions.EVP_CIPHER_fetch(0, evp.text(name), 0))
-    this.aes = fetch("AES-256-GCM")
-    this.chacha = fetch("ChaCha20-Poly1305")
-    this.key = evp.slice(KEY_BYTES)
-    this.nonce = evp.slice(NONCE_BYTES)
-    this.next = evp.slice(8)
-    this.final = evp.slice(TAG_BYTES)
-    this.aad = evp.slice(SMALL_BYTES)
-    this.input = evp.slice(SMALL_BYTES)
-    this.output = evp.slice(SMALL_BYTES + TAG_BYTES)
-    const tag = [evp.text("tag"), 0, TAG_BYTES] as const
-    const step = [evp.text("tlsivgen"), this.next.address, 8] as const
-    this.takeTag = evp.params(tag)
-    this.takeTagAndStep = evp.params(tag, step)
-    this.step = evp.params(step)
-    this.giveTag = evp.params(tag)
-    this.giveTagAndNonce = evp.params(tag, [evp.text("tlsivinv"), this.nonce.address, NONCE_BYTES])
-  }
-
-  newContext(): number {
-    const context = this.evp.functions.EVP_CIPHER_CTX_new()
-    if (context !== 0) this.evp.live++
-    return context
-  }
-}
 
 /**
  * One key over EVP. A context lives as long as the key, one for each direction that is used, so that the key schedule is
@@ -139,42 +46,35 @@ export class EvpAeadCipher {
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
-    const { length } = plaintext
-    if (nonce.length !== NONCE_BYTES || out.length < length + TAG_BYTES || aad.length > MOST_BYTES) return -1
-    if (length + TAG_BYTES > MOST_BYTES) return -1
-    const { output } = this.shared
-    const small = out.length <= SMALL_BYTES
-    this.shared.nonce.bytes.set(nonce)
-    const target = small ? output.address : this.evp.addressOf(out)
-    const source = this.address(plaintext, this.shared.input)
-    const sealed = this.sealAt(this.address(aad, this.shared.aad), aad.length, source, length, target, NOWHERE)
-    if (sealed && small) out.set(output.bytes.subarray(0, length + TAG_BYTES))
-    this.wipe(length)
-    return sealed ? length + TAG_BYTES : -1
+    try {
+      return this.sealArrays(nonce, aad, plaintext, out)
+    } catch {
+      return this.gone()
+    }
   }
 
   open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number {
-    const length = ciphertext.length - TAG_BYTES
-    if (nonce.length !== NONCE_BYTES || length < 0 || out.length < length) return -1
-    if (ciphertext.length > MOST_BYTES || aad.length > MOST_BYTES) return -1
-    const { output } = this.shared
-    const small = out.length <= SMALL_BYTES
-    this.shared.nonce.bytes.set(nonce)
-    const target = small ? output.address : this.evp.addressOf(out)
-    const source = this.address(ciphertext, this.shared.input)
-    const opened = this.openAt(this.address(aad, this.shared.aad), aad.length, source, length, target)
-    if (opened && small) out.set(output.bytes.subarray(0, length))
-    else if (!opened && !small && this.live) out.fill(0, 0, length)
-    this.wipe(length)
-    return opened ? length : -1
+    try {
+      return this.openArrays(nonce, aad, ciphertext, out)
+    } catch {
+      return this.gone()
+    }
   }
 
   sealPacket(arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number, counter: number): number {
     if (!isCounter(counter) || !isUint32(offset) || !isUint32(aadLength) || !isUint32(plaintextLength)) return -1
     const length = aadLength + plaintextLength + TAG_BYTES
     if (offset + length > arena.length || length > MOST_BYTES) return -1
-    if (arena.length <= SMALL_BYTES) return this.sealSmall(arena, offset, aadLength, plaintextLength, counter)
-    const start = this.evp.cachedAddressOf(arena) + offset
+    if (arena.length <= SMALL_BYTES) {
+      try {
+        return this.sealSmall(arena, offset, aadLength, plaintextLength, counter)
+      } catch {
+        return this.gone()
+      }
+    }
+    const base = this.evp.cachedAddressOf(arena)
+    if (base === 0) return -1
+    const start = base + offset
     const body = start + aadLength
     if (counter !== this.prepared) this.writeNonce(counter)
     return this.sealAt(start, aadLength, body, plaintextLength, body, counter) ? length : -1
@@ -195,11 +95,18 @@ export class EvpAeadCipher {
     if (offset + length > arena.length || outOffset + plaintextLength > out.length) return -1
     this.writeNonce(counter)
     if (arena.length <= SMALL_BYTES || out.length <= SMALL_BYTES) {
-      return this.openSmall(arena, offset, aadLength, plaintextLength, out, outOffset)
+      try {
+        return this.openSmall(arena, offset, aadLength, plaintextLength, out, outOffset)
+      } catch {
+        return this.gone()
+      }
     }
-    const start = this.evp.cachedAddressOf(arena) + offset
+    const base = this.evp.cachedAddressOf(arena)
+    const outBase = this.evp.cachedAddressOf(out)
+    if (base === 0 || outBase === 0) return -1
+    const start = base + offset
     const source = start + aadLength
-    const target = this.evp.cachedAddressOf(out) + outOffset
+    const target = outBase + outOffset
     if (target !== source && target < source + plaintextLength && source < target + plaintextLength) return -1
     if (this.openAt(start, aadLength, source, plaintextLength, target)) return plaintextLength
     if (this.live) out.fill(0, outOffset, outOffset + plaintextLength)
@@ -212,6 +119,35 @@ export class EvpAeadCipher {
     this.key.fill(0)
     this.contexts.free()
     this.shared.registry.unregister(this.contexts)
+  }
+
+  private sealArrays(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
+    const { length } = plaintext
+    const sealedLength = length + TAG_BYTES
+    if (nonce.length !== NONCE_BYTES || out.length < sealedLength) return -1
+    if (sealedLength > MOST_BYTES || aad.length > MOST_BYTES) return -1
+    const { shared } = this
+    const small = out.length <= SMALL_BYTES
+    shared.nonce.bytes.set(nonce)
+    const target = small ? shared.output.address : this.evp.addressOf(out)
+    const source = this.address(plaintext, shared.input)
+    const aadAt = this.address(aad, shared.aad)
+    const sealed = target !== 0 && source !== 0 && aadAt !== 0 &&
+      this.sealAt(aadAt, aad.length, source, length, target, NOWHERE)
+    if (sealed && small) out.set(shared.output.bytes.subarray(0, sealedLength))
+    this.wipe(length)
+    return sealed ? sealedLength : -1
+  }
+
+  private openArrays(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number {
+    const length = ciphertext.length - TAG_BYTES
+    if (nonce.length !== NONCE_BYTES || length < 0 || out.length < length) return -1
+    if (ciphertext.length > MOST_BYTES || aad.length > MOST_BYTES) return -1
+    const { shared } = this
+    shared.nonce.bytes.set(nonce)
+    const aadAt = this.address(aad, shared.aad)
+    const source = this.address(ciphertext, shared.input)
+    return this.openInto(aadAt, aad.length, source, length, out, 0)
   }
 
   private sealSmall(
@@ -229,7 +165,7 @@ export class EvpAeadCipher {
     const body = start + aadLength
     const sealed = this.sealAt(start, aadLength, body, plaintextLength, body, counter)
     if (sealed) arena.set(input.bytes.subarray(offset, offset + length), offset)
-    input.bytes.fill(0)
+    this.wipe(0)
     return sealed ? length : -1
   }
 
@@ -244,15 +180,34 @@ export class EvpAeadCipher {
     const begin = offset + aadLength
     const distance = out.buffer === arena.buffer ? out.byteOffset + outOffset - arena.byteOffset - begin : 0
     if (distance !== 0 && Math.abs(distance) < plaintextLength) return -1
-    const { input, output } = this.shared
+    const base = this.address(arena, this.shared.input)
+    if (base === 0) return -1
+    return this.openInto(base + offset, aadLength, base + begin, plaintextLength, out, outOffset)
+  }
+
+  private openInto(
+    aad: number,
+    aadLength: number,
+    source: number,
+    length: number,
+    out: Uint8Array,
+    outOffset: number
+  ): number {
+    const { output } = this.shared
     const small = out.length <= SMALL_BYTES
-    const source = this.address(arena, input) + begin
-    const target = small ? output.address : this.evp.addressOf(out) + outOffset
-    const opened = this.openAt(source - aadLength, aadLength, source, plaintextLength, target)
-    if (opened && small) out.set(output.bytes.subarray(0, plaintextLength), outOffset)
-    else if (!opened && !small && this.live) out.fill(0, outOffset, outOffset + plaintextLength)
-    this.wipe(plaintextLength)
-    return opened ? plaintextLength : -1
+    const base = small ? output.address : this.evp.addressOf(out)
+    if (aad === 0 || source === 0 || base === 0 || !this.live) return -1
+    const opened = this.openAt(aad, aadLength, source, length, small ? base : base + outOffset)
+    if (opened && small) out.set(output.bytes.subarray(0, length), outOffset)
+    else if (!opened && !small) out.fill(0, outOffset, outOffset + length)
+    this.wipe(length)
+    return opened ? length : -1
+  }
+
+  /** An array's memory went elsewhere between its length and its bytes: see `isWithin`. */
+  private gone(): -1 {
+    this.wipe(0)
+    return -1
   }
 
   private address(array: Uint8Array, slot: PinnedSlice): number {

@@ -73,6 +73,12 @@ export class Params {
   }
 }
 
+/**
+ * Whether an array ends within its buffer. The buffer is asked, because optimized code of V8 11 gives a detached array's
+ * former length once it has seen arrays of a resizable buffer too.
+ */
+const isWithin = (array: Uint8Array, bytes: number): boolean => array.byteOffset + array.length <= bytes
+
 const MEMORY_BYTES = 8192
 const CACHED_ARRAYS = 4
 
@@ -87,6 +93,8 @@ export class Evp {
   live = 0
   private readonly memory: PinnedMemory.PinnedMemory
   private readonly arrays: Array<Uint8Array> = []
+  private readonly buffers: Array<ArrayBufferLike> = []
+  private readonly sizes: Array<number> = []
   private readonly addresses: Array<number> = []
   private replaced = 0
 
@@ -110,23 +118,33 @@ export class Evp {
     return new Params(this.memory.slice((entries.length + 1) * OSSL_PARAM_BYTES), entries)
   }
 
-  /** The address of the first byte of an array of more than 64 bytes. */
+  /** The address of the first byte of an array of more than 64 bytes; 0 when its memory went elsewhere. */
   addressOf(array: Uint8Array): number {
-    return Number(this.koffi.address(array))
+    return isWithin(array, array.buffer.byteLength) ? Number(this.koffi.address(array)) : 0
   }
 
   /**
    * `addressOf` for the few arrays that a packet path goes on about. They are kept referenced, so that their memory
-   * stays; a detached one has no length, and bounds are checked before.
+   * stays where it is.
    */
   cachedAddressOf(array: Uint8Array): number {
     const { arrays } = this
-    for (let i = 0; i < arrays.length; i++) if (arrays[i] === array) return this.addresses[i]
+    for (let i = 0; i < arrays.length; i++) {
+      if (arrays[i] === array && this.buffers[i].byteLength === this.sizes[i]) return this.addresses[i]
+    }
+    return this.remember(array)
+  }
+
+  private remember(array: Uint8Array): number {
     const address = this.addressOf(array)
-    const at = this.replaced
-    arrays[at] = array
+    if (address === 0) return 0
+    const known = this.arrays.indexOf(array)
+    const at = known < 0 ? this.replaced : known
+    if (known < 0) this.replaced = (at + 1) % CACHED_ARRAYS
+    this.arrays[at] = array
+    this.buffers[at] = array.buffer
+    this.sizes[at] = array.buffer.byteLength
     this.addresses[at] = address
-    this.replaced = (at + 1) % CACHED_ARRAYS
     return address
   }
 

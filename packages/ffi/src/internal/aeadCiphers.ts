@@ -1,0 +1,104 @@
+import type { PinnedSlice } from "../PinnedMemory.js"
+import type { Evp, Params } from "./evp.js"
+import { must, SMALL_BYTES } from "./evp.js"
+import type { NativeFunction } from "./koffi.js"
+
+/** @internal */
+export const TAG_BYTES = 16
+
+/** @internal */
+export const NONCE_BYTES = 12
+
+/** @internal */
+export const KEY_BYTES = 32
+
+/** The two contexts of a key. They are apart from it, so that they can be freed when it was collected. @internal */
+export class Contexts {
+  sealing = 0
+  opening = 0
+
+  constructor(private readonly evp: Evp) {}
+
+  free(): void {
+    this.sealing = this.release(this.sealing)
+    this.opening = this.release(this.opening)
+  }
+
+  private release(context: number): 0 {
+    if (context !== 0) {
+      this.evp.functions.EVP_CIPHER_CTX_free(context)
+      this.evp.live--
+    }
+    return 0
+  }
+}
+
+/**
+ * What all keys share: ciphers, parameters and slots of pinned memory.
+ *
+ * @internal
+ */
+export class AeadCiphers {
+  // What a packet calls, as fields: a lookup by name in the table of all functions is slower.
+  readonly run: NativeFunction
+  readonly getParams: NativeFunction
+  readonly setParams: NativeFunction
+  readonly beginSealing: NativeFunction
+  readonly beginOpening: NativeFunction
+  readonly endSealing: NativeFunction
+  readonly endOpening: NativeFunction
+  readonly control: NativeFunction
+  readonly aes: number
+  readonly chacha: number
+  readonly key: PinnedSlice
+  readonly nonce: PinnedSlice
+  /** The last 8 bytes of the nonce that OpenSSL says it will use next. */
+  readonly next: PinnedSlice
+  /** Where the last call of a packet says that it wrote nothing: all was written before. */
+  readonly final: PinnedSlice
+  readonly aad: PinnedSlice
+  readonly input: PinnedSlice
+  readonly output: PinnedSlice
+  readonly takeTag: Params
+  readonly takeTagAndStep: Params
+  readonly step: Params
+  readonly giveTag: Params
+  readonly giveTagAndNonce: Params
+  readonly registry = new FinalizationRegistry<Contexts>((contexts) => contexts.free())
+
+  constructor(readonly evp: Evp) {
+    const { functions } = evp
+    this.run = functions.EVP_Cipher
+    this.getParams = functions.EVP_CIPHER_CTX_get_params
+    this.setParams = functions.EVP_CIPHER_CTX_set_params
+    this.beginSealing = functions.EVP_EncryptInit_ex
+    this.beginOpening = functions.EVP_DecryptInit_ex2
+    this.endSealing = functions.EVP_EncryptFinal_ex
+    this.endOpening = functions.EVP_DecryptFinal_ex
+    this.control = functions.EVP_CIPHER_CTX_ctrl
+    const fetch = (name: string): number =>
+      must(`EVP_CIPHER_fetch("${name}")`, functions.EVP_CIPHER_fetch(0, evp.text(name), 0))
+    this.aes = fetch("AES-256-GCM")
+    this.chacha = fetch("ChaCha20-Poly1305")
+    this.key = evp.slice(KEY_BYTES)
+    this.nonce = evp.slice(NONCE_BYTES)
+    this.next = evp.slice(8)
+    this.final = evp.slice(TAG_BYTES)
+    this.aad = evp.slice(SMALL_BYTES)
+    this.input = evp.slice(SMALL_BYTES)
+    this.output = evp.slice(SMALL_BYTES + TAG_BYTES)
+    const tag = [evp.text("tag"), 0, TAG_BYTES] as const
+    const step = [evp.text("tlsivgen"), this.next.address, 8] as const
+    this.takeTag = evp.params(tag)
+    this.takeTagAndStep = evp.params(tag, step)
+    this.step = evp.params(step)
+    this.giveTag = evp.params(tag)
+    this.giveTagAndNonce = evp.params(tag, [evp.text("tlsivinv"), this.nonce.address, NONCE_BYTES])
+  }
+
+  newContext(): number {
+    const context = this.evp.functions.EVP_CIPHER_CTX_new()
+    if (context !== 0) this.evp.live++
+    return context
+  }
+}
