@@ -16,6 +16,7 @@ import {
   makeWorld,
   packet,
   realtime,
+  reliable,
   seal,
   seeded,
   sequenced,
@@ -170,6 +171,26 @@ describe("intents", () => {
     }
     assert.deepStrictEqual(hub.inbox.map(({ text }) => text), ["0", "1", "2", "3", "4", "5"])
     assertDrops(hub, { Stale: 1 }, () => simulation.inject(ALICE, HUB, seal(session, sequenced(2 ** 32 - 1, "old"))))
+  })
+})
+
+describe("a packet of several messages", () => {
+  it("brings all of them as they were sent, also when its first one releases others that were held", () => {
+    const { alice, hub, simulation } = makeWorld({ hub: { stream: true } })
+    const session = alice.sessionWith(hub)
+    for (const number of [2, 1, 3]) {
+      simulation.inject(ALICE, HUB, seal(session, reliable(number, `held ${number} `.repeat(20))))
+    }
+    simulation.advance(10)
+    const parts = [reliable(0, "first"), ...Array.from({ length: 40 }, (_, i) => realtime(`fresh ${i} `.repeat(2)))]
+    simulation.inject(ALICE, HUB, seal(session, Uint8Array.from(parts.flatMap((part) => Array.from(part)))))
+    simulation.advance(10)
+    assert.deepStrictEqual(hub.hub.drain().map(({ payload }) => new TextDecoder().decode(payload)), [
+      "first",
+      ...[1, 2, 3].map((number) => `held ${number} `.repeat(20)),
+      ...Array.from({ length: 40 }, (_, i) => `fresh ${i} `.repeat(2))
+    ])
+    assertLedger(hub)
   })
 })
 

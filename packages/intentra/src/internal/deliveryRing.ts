@@ -32,6 +32,9 @@ export class DeliveryRing {
   /** Where packets are opened: from `room()` on. */
   slab: Uint8Array = NO_SLAB
   private used = 0
+  /** Where messages are copied to that do not come from the packet being read: held ones, while it still is. */
+  private copies: Uint8Array = NO_SLAB
+  private copied = 0
   private slabBytes = SMALLEST_SLAB
   private chunkBytes = 0
   private droppable = 0
@@ -56,24 +59,33 @@ export class DeliveryRing {
 
   /** Where the next packet may be opened in the slab: there is room for the longest. */
   room(): number {
-    if (this.used + MAX_PACKET_BYTES > this.slab.length) this.nextSlab(MAX_PACKET_BYTES)
+    if (this.used + MAX_PACKET_BYTES > this.slab.length) {
+      this.slab = this.nextSlab(MAX_PACKET_BYTES)
+      this.used = 0
+    }
     return this.used
   }
 
-  /** Takes a message, from the slab or by copying it there; returns how many old ones made room. */
+  /** Takes a message, where it lies in the slab or by copying it; returns how many old ones made room. */
   push(peer: RingPeer, source: Uint8Array, offset: number, length: number, intent: number, now: number): number {
+    let { slab } = this
     let start = offset
-    if (source !== this.slab || offset < this.used) {
-      if (this.used + length > this.slab.length) this.nextSlab(length)
-      start = this.used
-      this.slab.set(new Uint8Array(source.buffer, source.byteOffset + offset, length), start)
+    if (source === slab && offset >= this.used) this.used = start + length
+    else {
+      if (this.copied + length > this.copies.length) {
+        this.copies = this.nextSlab(length)
+        this.copied = 0
+      }
+      slab = this.copies
+      start = this.copied
+      slab.set(new Uint8Array(source.buffer, source.byteOffset + offset, length), start)
+      this.copied += length
     }
-    this.used = start + length
     this.chunkBytes += length
     if (this.places === this.starts.length) this.makePlaces()
     const place = this.places++
     this.peers[place] = peer
-    this.slabs[place] = this.slab
+    this.slabs[place] = slab
     this.starts[place] = start
     this.lengths[place] = length
     this.intents[place] = intent
@@ -137,6 +149,8 @@ export class DeliveryRing {
     // the chunk owns its slabs, so the next one begins its own, about as large as this one was
     this.slab = NO_SLAB
     this.used = 0
+    this.copies = NO_SLAB
+    this.copied = 0
     this.slabBytes = Math.min(LARGEST_SLAB, Math.max(SMALLEST_SLAB, this.chunkBytes + MAX_PACKET_BYTES))
     this.chunkBytes = 0
     return drained
@@ -159,10 +173,10 @@ export class DeliveryRing {
     waiter()
   }
 
-  private nextSlab(bytes: number): void {
-    this.slab = new Uint8Array(Math.max(bytes, this.slabBytes))
+  private nextSlab(bytes: number): Uint8Array {
+    const slab = new Uint8Array(Math.max(bytes, this.slabBytes))
     this.slabBytes = Math.min(LARGEST_SLAB, this.slabBytes * 2)
-    this.used = 0
+    return slab
   }
 
   private link(peer: RingPeer, place: number): void {

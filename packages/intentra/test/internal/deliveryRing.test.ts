@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
 import type { RingPeer } from "../../src/internal/deliveryRing.js"
 import { DeliveryRing } from "../../src/internal/deliveryRing.js"
+import { MAX_PACKET_BYTES } from "../../src/PacketHeader.js"
 
 const makePeer = (id = "one") => ({ id, ringOldest: -1, ringNewest: -1, ringHeld: 0, ringReliable: 0 }) as RingPeer
 
@@ -54,6 +55,36 @@ describe("DeliveryRing", () => {
   )
 
   it.prop(
+    "messages that were held elsewhere come between those of a packet that is being read, and change none of them",
+    [fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 200 })), { maxLength: 60 })],
+    ([steps]) => {
+      const ring = new DeliveryRing(1e6, 1e9)
+      const peer = makePeer()
+      const expected: Array<Array<number>> = []
+      for (let packet = 0; packet < 5; packet++) {
+        let at = ring.room()
+        const { slab } = ring
+        const filled = slab.subarray(at, at + MAX_PACKET_BYTES)
+        for (let i = 0; i < filled.length; i++) filled[i] = packet * 7 + i
+        const before = filled.slice()
+        const start = at
+        steps.forEach(([isOfPacket, length], number) => {
+          if (isOfPacket && at + length <= start + MAX_PACKET_BYTES) {
+            expected.push(Array.from(before.subarray(at - start, at - start + length)))
+            ring.push(peer, slab, at, length, 0, 0)
+            at += length
+          } else {
+            const { bytes, offset, source } = message(number, length)
+            expected.push(Array.from(bytes))
+            ring.push(peer, source, offset, length, 1, 0)
+          }
+        })
+      }
+      assert.deepStrictEqual(ring.drain().map((one) => Array.from(one.payload)), expected)
+    }
+  )
+
+  it.prop(
     "a payload stays what it was, whatever comes after it and whatever becomes of its source",
     [fc.array(fc.integer({ min: 0, max: 1200 }), { minLength: 1, maxLength: 200 }), fc.nat(200)],
     ([lengths, drainAt]) => {
@@ -78,6 +109,21 @@ describe("DeliveryRing", () => {
     },
     { fastCheck: { numRuns: 30 } }
   )
+
+  it("a message that is copied while a packet is being read leaves the rest of that packet as it is", () => {
+    const ring = new DeliveryRing(1e6, 1e9)
+    const peer = makePeer()
+    const start = ring.room()
+    ring.slab.fill(1, start, start + 10).fill(2, start + 10, start + 20)
+    ring.push(peer, ring.slab, start, 10, 0, 0)
+    // what was held back until now comes from elsewhere
+    ring.push(peer, new Uint8Array(500).fill(9), 0, 500, 1, 0)
+    ring.push(peer, ring.slab, start + 10, 10, 0, 0)
+    assert.deepStrictEqual(
+      ring.drain().map(({ payload }) => [payload.length, new Set(payload)]),
+      [[10, new Set([1])], [500, new Set([9])], [10, new Set([2])]]
+    )
+  })
 
   it("many more messages than it holds pass through it, and it lets go of what it dropped", () => {
     const ring = new DeliveryRing(100, 1e9)
