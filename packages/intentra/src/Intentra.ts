@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import { Entropy, layerNode } from "@intentra/crypto"
-import type { Aead, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
+import { Entropy, layerBest } from "@intentra/crypto"
+import type { Aead, CryptoBackend, CryptoServices, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
 import { Address, UdpSocket } from "@intentra/udp"
 import type { SocketAddress, UdpSocketError, UdpSocketOptions } from "@intentra/udp"
 import * as Chunk from "effect/Chunk"
@@ -98,6 +98,8 @@ export interface IntentraShape {
   readonly address: SocketAddress
   /** What carries the datagrams: `dgram`, `batch` or `simulated`. */
   readonly socketKind: UdpSocket["Type"]["kind"]
+  /** What seals packets: `openssl`, `node` or `noble`; `custom` for a {@link PacketCrypto} of the user's own. */
+  readonly cryptoKind: CryptoBackend["name"] | "custom"
   /**
    * Every message of every peer, in chunks. One consumer at a time (a second fails with `ConsumerBusy`;
    * `Stream.share` for more). Fails only when the transport dies, ends with its scope. What comes before the first
@@ -424,6 +426,7 @@ export const make = (
       publicKey: handshake.publicKey,
       address: socket.localAddress,
       socketKind: socket.kind,
+      cryptoKind: services.crypto.backend ?? "custom",
       deliveries,
       events,
       onDelivery,
@@ -479,6 +482,16 @@ const layerAuthorizer = (allow: IntentraOptions["allow"]): Layer.Layer<Authorize
     )
 
 type Primitives = Aead | X25519 | Hash | Mac | Hkdf
+
+/**
+ * The fastest crypto that there is, or the one that `INTENTRA_CRYPTO` names.
+ *
+ * @internal
+ */
+export const layerPrimitives: Layer.Layer<CryptoServices, IntentraError> = Layer.mapError(
+  layerBest,
+  (error) => invalid(`INTENTRA_CRYPTO: ${String(error)}`)
+)
 
 /** Our key: the given one, or a new one for the life of the layer, its public half logged. */
 const layerHandshake = (
@@ -558,7 +571,7 @@ export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, Intentr
     options: TransportOptions.TransportOptions = {}
   ): Layer.Layer<Intentra, IntentraError, Concerns> => Layer.scoped(Intentra, make(options))
 
-  /** With the default of every concern: real sockets, Node's own crypto, Effect's metrics. */
+  /** With the default of every concern: the fastest sockets and crypto that there are, Effect's metrics. */
   static readonly layer = (options: IntentraOptions = {}): Layer.Layer<Intentra, IntentraError> =>
     Intentra.layerCore(options).pipe(
       Layer.provide(layerConcerns(options)),
@@ -569,7 +582,9 @@ export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, Intentr
           ...(options.port === undefined ? {} : { port: options.port })
         }).pipe(Layer.catchAll((error) => Layer.fail(fromSocketError(error))))
       ),
-      Layer.provide(Layer.merge(layerNode, layerEntropy(options, Entropy.layer)))
+      Layer.provide(
+        Layer.merge(layerPrimitives, layerEntropy(options, Entropy.layer))
+      )
     )
 
   /** The same from a `Config`. */

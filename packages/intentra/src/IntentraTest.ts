@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Entropy, layerNode } from "@intentra/crypto"
+import { Entropy } from "@intentra/crypto"
 import { Network, UdpSocket } from "@intentra/udp"
 import type { NetworkShape } from "@intentra/udp"
 import * as Context from "effect/Context"
@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { IntentraOptions, IntentraShape } from "./Intentra.js"
-import { Intentra, layerConcerns, layerEntropy } from "./Intentra.js"
+import { Intentra, layerConcerns, layerEntropy, layerPrimitives } from "./Intentra.js"
 import { IntentraError } from "./IntentraError.js"
 
 /**
@@ -52,7 +52,7 @@ export const layerNetwork = (options: TestOptions = {}): Layer.Layer<Intentra, I
       )
     ),
     Layer.provide(
-      Layer.merge(layerNode, layerEntropy(options, Entropy.layerSeeded(options.seed ?? `${host}:${port}`)))
+      Layer.merge(layerPrimitives, layerEntropy(options, Entropy.layerSeeded(options.seed ?? `${host}:${port}`)))
     )
   )
 }

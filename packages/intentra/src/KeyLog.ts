@@ -117,6 +117,7 @@ class LoggedKey implements PacketKey {
 }
 
 const logged = (inner: PacketCryptoShape, log: Log): PacketCryptoShape => ({
+  backend: inner.backend,
   makeKey: (key) => new LoggedKey(inner.makeKey(key), key, log)
 })
 

@@ -4,11 +4,12 @@
  *
  * @since 0.1.0
  */
-import { Aead } from "@intentra/crypto"
-import type { AeadKey, AeadShape } from "@intentra/crypto"
+import { Aead, CryptoInfo } from "@intentra/crypto"
+import type { AeadKey, AeadShape, CryptoBackend } from "@intentra/crypto"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { HEADER_BYTES } from "./PacketHeader.js"
 
 /**
@@ -52,6 +53,8 @@ export interface PacketKey {
  * @category models
  */
 export interface PacketCryptoShape {
+  /** What computes: `noble`, `node` or `openssl`; absent for one of the user's own. */
+  readonly backend?: CryptoBackend["name"] | undefined
   readonly makeKey: (key: Uint8Array) => PacketKey
 }
 
@@ -77,7 +80,8 @@ class AeadPacketKey implements PacketKey {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (aead: AeadShape): PacketCryptoShape => ({
+export const make = (aead: AeadShape, backend?: CryptoBackend["name"]): PacketCryptoShape => ({
+  backend,
   makeKey: (key) => new AeadPacketKey(aead.makeKey("AES-256-GCM", key))
 })
 
@@ -87,5 +91,11 @@ export const make = (aead: AeadShape): PacketCryptoShape => ({
  */
 export class PacketCrypto extends Context.Tag("intentra/PacketCrypto")<PacketCrypto, PacketCryptoShape>() {
   /** Over the {@link Aead} of the context. */
-  static readonly layer: Layer.Layer<PacketCrypto, never, Aead> = Layer.effect(PacketCrypto, Effect.map(Aead, make))
+  static readonly layer: Layer.Layer<PacketCrypto, never, Aead> = Layer.effect(
+    PacketCrypto,
+    Effect.gen(function*() {
+      const info = yield* Effect.serviceOption(CryptoInfo)
+      return make(yield* Aead, Option.getOrUndefined(info)?.name)
+    })
+  )
 }

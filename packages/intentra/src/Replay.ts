@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { Entropy, layerNode } from "@intentra/crypto"
+import { Entropy } from "@intentra/crypto"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ import * as DropReason from "./DropReason.js"
 import { Handshake } from "./Handshake.js"
 import { HandshakeGate } from "./HandshakeGate.js"
 import type { Intent } from "./Intent.js"
-import { layerConcerns } from "./Intentra.js"
+import { layerConcerns, layerPrimitives } from "./Intentra.js"
 import type { IntentraOptions } from "./Intentra.js"
 import type { Services } from "./internal/core.js"
 import { Player } from "./internal/player.js"
@@ -260,7 +260,7 @@ const makeServices = (header: Format.Header, player: Player) =>
       key: secret(header.key),
       psk: header.psk === null ? undefined : secret(header.psk)
     }
-    const primitives = Layer.merge(layerNode, Layer.succeed(Entropy, player.entropy))
+    const primitives = Layer.merge(layerPrimitives, Layer.succeed(Entropy, player.entropy))
     const context = yield* Layer.build(Layer.provide(layerConcerns(concerns), primitives))
     return (): Services => ({
       crypto: Context.get(context, PacketCrypto),

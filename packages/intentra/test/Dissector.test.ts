@@ -3,7 +3,7 @@
  * ways, the page or the transport is wrong.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Aead, Entropy, layerNode } from "@intentra/crypto"
+import { Aead, Entropy } from "@intentra/crypto"
 import { Network, UdpSocket } from "@intentra/udp"
 import type { NetworkShape } from "@intentra/udp"
 import { Context, Effect, Either, Layer } from "effect"
@@ -19,6 +19,7 @@ import { dissect, dissected, flagsOf, hex, present } from "./support/dissect.js"
 import type { Captured, KeyLine } from "./support/dissect.js"
 import { dropsDuring, makeWorld, realtime, seal, sequenced } from "./support/simulation.js"
 import type { Station } from "./support/simulation.js"
+import { layerCrypto } from "./support/crypto.js"
 
 /** The transport's drop reasons that headers and handshake messages show by themselves. */
 const packetFlags = "Truncated Oversized BadVersion BadType ReservedBit LengthMismatch HandshakeMalformed".split(" ")
@@ -47,7 +48,7 @@ const recordingStation = (
       Intentra.layerCore(options).pipe(
         Layer.provide(Layer.merge(layerConcerns(options), recording)),
         Layer.provide(UdpSocket.layerSimulated({ host, port: 9000 })),
-        Layer.provide(Layer.merge(layerNode, Entropy.layerSeeded(host))),
+        Layer.provide(Layer.merge(layerCrypto, Entropy.layerSeeded(host))),
         Layer.provide(Network.layerOf(network))
       )
     ),

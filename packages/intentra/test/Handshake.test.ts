@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Entropy, layerNode } from "@intentra/crypto"
+import { Entropy } from "@intentra/crypto"
 import { Network, UdpSocket } from "@intentra/udp"
 import type { NetworkShape } from "@intentra/udp"
 import { Context, Effect, Exit, FastCheck as fc, Fiber, Layer, Logger, Scope } from "effect"
@@ -44,6 +44,7 @@ import {
   NOISE_MESSAGE,
   Stranger
 } from "./support/stranger.js"
+import { layerCrypto } from "./support/crypto.js"
 
 const CAROL = "10.0.0.4:9000"
 
@@ -703,7 +704,7 @@ describe("sessions of one identity", () => {
 
 /** A hub whose authorizer is the given one, as a program would have it. */
 const makeHub = (network: NetworkShape, authorize: AuthorizerShape["authorize"]) => {
-  const primitives = Layer.merge(layerNode, Entropy.layerSeeded("hub"))
+  const primitives = Layer.merge(layerCrypto, Entropy.layerSeeded("hub"))
   const layer = Intentra.layerCore().pipe(
     Layer.provide(Authorizer.layerWith(authorize)),
     Layer.provide(layerConcerns({ key: keyOf(1) })),

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Entropy, layerNode } from "@intentra/crypto"
+import { Entropy } from "@intentra/crypto"
 import { Address, Network, ReceiveBatch, UdpSocket } from "@intentra/udp"
 import type { UdpSocketShape } from "@intentra/udp"
 import { Context, Effect, FastCheck as fc, Layer, Redacted } from "effect"
 import { Intentra } from "../src/index.js"
 import { layerConcerns } from "../src/Intentra.js"
+import { layerCrypto } from "./support/crypto.js"
 
 /** A socket on which every look at the clock costs `step` milliseconds, and whose batches the test hands over. */
 const slow = (inner: UdpSocketShape, step: () => number) => {
@@ -55,7 +56,7 @@ const withSlowSocket = <A>(
       const { hand, socket } = slow(yield* network.bind({ host: "10.0.0.1", port: 9000 }), step)
       const layer = Intentra.layerCore().pipe(
         Layer.provide(layerConcerns({ key: Redacted.make(new Uint8Array(32).fill(7)) })),
-        Layer.provide(Layer.merge(layerNode, Entropy.layerSeeded(1))),
+        Layer.provide(Layer.merge(layerCrypto, Entropy.layerSeeded(1))),
         Layer.provide(Layer.succeed(UdpSocket, socket))
       )
       const hub = Context.get(yield* Layer.build(layer), Intentra)

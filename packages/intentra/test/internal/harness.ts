@@ -1,10 +1,11 @@
-import { Entropy, layerNode } from "@intentra/crypto"
+import { Entropy } from "@intentra/crypto"
 import { Network, UdpSocket } from "@intentra/udp"
 import type { NetworkOptions, NetworkShape, UdpSocketShape } from "@intentra/udp"
 import { Context, Effect, Fiber, Layer, Option, Redacted, Stream } from "effect"
 import type { Duration, Scope } from "effect"
 import type { Authorizer, IntentraError, IntentraOptions, IntentraShape, Peer } from "../../src/index.js"
 import { Intentra, IntentraTest, layerConcerns } from "../../src/index.js"
+import { layerCrypto } from "../support/crypto.js"
 
 /** A static secret key that is easy to tell from others. */
 export const key = (n: number): Redacted.Redacted<Uint8Array> => Redacted.make(new Uint8Array(32).fill(n))
@@ -77,7 +78,7 @@ export const makeOver = (
       Intentra.layerCore(options).pipe(
         Layer.provide(authorizer === undefined ? concerns : Layer.merge(concerns, authorizer)),
         Layer.provide(Layer.succeed(UdpSocket, socket)),
-        Layer.provide(Layer.merge(layerNode, Entropy.layerSeeded(socket.localAddress.host))),
+        Layer.provide(Layer.merge(layerCrypto, Entropy.layerSeeded(socket.localAddress.host))),
         Layer.provide(Network.layerOf(network))
       )
     ),

@@ -1,6 +1,6 @@
 /** An eventful life of a hub and three clients on a simulated network, recorded at the hub and at one client. */
 import { assert } from "@effect/vitest"
-import { Entropy, layerNode } from "@intentra/crypto"
+import { Entropy } from "@intentra/crypto"
 import { Network, UdpSocket } from "@intentra/udp"
 import type { NetworkShape } from "@intentra/udp"
 import { Context, Deferred, Effect, Fiber, Layer, Logger, Stream } from "effect"
@@ -10,6 +10,7 @@ import { join } from "node:path"
 import { Authorizer, FlightRecorder, Intentra, IntentraTest, layerConcerns, SendOptions } from "../../src/index.js"
 import type { AuthorizerShape, Intent, IntentraOptions, Peer } from "../../src/index.js"
 import { bytes, collect, connect, key, turns } from "../internal/harness.js"
+import { layerCrypto } from "./crypto.js"
 
 /** A folder of one's own, until the scope closes. */
 export const folder = Effect.acquireRelease(
@@ -53,7 +54,7 @@ const recordedHub = (
   options: IntentraOptions
 ) => {
   const primitives = FlightRecorder.layer(path, options).pipe(
-    Layer.provideMerge(Layer.merge(layerNode, Entropy.layerSeeded("hub")))
+    Layer.provideMerge(Layer.merge(layerCrypto, Entropy.layerSeeded("hub")))
   )
   return Effect.map(
     Layer.build(

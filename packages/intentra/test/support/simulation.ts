@@ -3,7 +3,7 @@
  * everything that a transport holds can be looked at.
  */
 import { assert } from "@effect/vitest"
-import { Entropy, layerNode, node } from "@intentra/crypto"
+import { Entropy, node } from "@intentra/crypto"
 import type { NetworkConditions, ReceiveBatch, UdpSocketShape } from "@intentra/udp"
 import { Address, Network } from "@intentra/udp"
 import type { Redacted } from "effect"
@@ -34,6 +34,7 @@ import { Strikes } from "../../src/Strikes.js"
 import { TransportCounters } from "../../src/TransportCounters.js"
 import type { TransportEvent } from "../../src/TransportEvent.js"
 import * as TransportOptions from "../../src/TransportOptions.js"
+import { layerCrypto } from "./crypto.js"
 
 /** A datagram as a socket gave it to the network. */
 export interface Datagram {
@@ -120,7 +121,7 @@ export class Simulation {
   /** A key pair's handshake, for those who speak without a transport. */
   handshake(key: number, psk?: number): HandshakeShape {
     const layer = Handshake.layerWith({ key: keyOf(key), psk: psk === undefined ? undefined : keyOf(psk) }).pipe(
-      Layer.provide(Layer.merge(layerNode, Entropy.layerSeeded(`handshake ${key}`)))
+      Layer.provide(Layer.merge(layerCrypto, Entropy.layerSeeded(`handshake ${key}`)))
     )
     return Context.get(this.build(layer), Handshake)
   }
@@ -157,7 +158,7 @@ export class Station {
     const entropy = Entropy.layerSeeded(`${this.address} ${key} ${simulation.stations++}`)
     const services = simulation.build(
       Layer.merge(layerConcerns({ key: keyOf(key), ...options }), entropy).pipe(
-        Layer.provide(Layer.merge(layerNode, entropy))
+        Layer.provide(Layer.merge(layerCrypto, entropy))
       )
     )
     this.handshake = Context.get(services, Handshake)

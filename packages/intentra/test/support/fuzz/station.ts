@@ -1,4 +1,4 @@
-import { Entropy, layerNode } from "@intentra/crypto"
+import { Entropy } from "@intentra/crypto"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Handshake } from "../../../src/Handshake.js"
 import type { HandshakeShape } from "../../../src/Handshake.js"
@@ -17,6 +17,7 @@ import * as TransportOptions from "../../../src/TransportOptions.js"
 import { FuzzSocket } from "./socket.js"
 import { expected, received } from "./users.js"
 import type { World } from "./world.js"
+import { layerCrypto } from "../crypto.js"
 
 const undecided = Effect.succeed(true)
 
@@ -39,7 +40,7 @@ export class Station {
     const key = Redacted.make(new Uint8Array(32).fill(index + 1))
     const entropy = Entropy.layerSeeded(`${world.seed} ${index} ${life}`)
     const services = Effect.runSync(Layer.buildWithScope(
-      Layer.merge(layerConcerns({ ...options, key }), entropy).pipe(Layer.provide(Layer.merge(layerNode, entropy))),
+      Layer.merge(layerConcerns({ ...options, key }), entropy).pipe(Layer.provide(Layer.merge(layerCrypto, entropy))),
       world.scope
     ))
     this.handshake = Context.get(services, Handshake)
