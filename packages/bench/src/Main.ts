@@ -12,8 +12,12 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { stripVTControlCharacters } from "node:util"
 import { bench } from "./Command.js"
+
+/** 128 and the number of SIGINT, as shells have it. */
+const INTERRUPTED = 130
 
 const oneLine = (text: string): string => stripVTControlCharacters(text).trim().replace(/\s*\n\s*/g, "; ")
 
@@ -54,5 +58,11 @@ Command.run(bench, { name: "bench", version: "0.1.0", executable: "npm run bench
       process.exitCode = 1
     })
   ),
-  NodeRuntime.runMain({ disableErrorReporting: true })
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => {
+      const interrupted = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)
+      onExit(interrupted ? INTERRUPTED : Number(process.exitCode ?? 0))
+    }
+  })
 )

@@ -1,6 +1,7 @@
-import { Entropy, layerBackend, node } from "@intentra/crypto"
-import type { CryptoBackend } from "@intentra/crypto"
+import { Entropy, layerBest } from "@intentra/crypto"
+import type { CryptoServices } from "@intentra/crypto"
 import type { UdpSocket } from "@intentra/udp"
+import type * as ConfigError from "effect/ConfigError"
 import * as Layer from "effect/Layer"
 import { Intentra, layerConcerns } from "intentra/Intentra"
 import type { IntentraOptions } from "intentra/Intentra"
@@ -11,12 +12,12 @@ import { freshKey } from "./transport.js"
 export const layerOver = <E>(
   options: IntentraOptions,
   socket: Layer.Layer<UdpSocket, E>,
-  backend: CryptoBackend = node
+  primitives: Layer.Layer<CryptoServices, ConfigError.ConfigError> = layerBest
 ) => {
   const settings = { ...LIFTED, key: freshKey(), ...options }
   return Intentra.layerCore(settings).pipe(
     Layer.provide(layerConcerns(settings)),
     Layer.provide(socket),
-    Layer.provide(Layer.merge(layerBackend(backend), Entropy.layer))
+    Layer.provide(Layer.merge(primitives, Entropy.layer))
   )
 }

@@ -20,5 +20,7 @@ process.on("message", async (question: Question) => {
   if (process.connected) process.send?.(answer)
 })
 process.on("disconnect", () => process.exit(0))
+// the parent may have gone while this was loading
+if (!process.connected) process.exit(0)
 // Ctrl-C reaches every process of the terminal; the parent decides
 process.on("SIGINT", () => {})

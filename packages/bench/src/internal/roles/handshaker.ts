@@ -1,4 +1,5 @@
 /** Shakes hands: as a hub, as an initiator, and as one who only knocks. */
+import { layerBackend } from "@intentra/crypto"
 import { UdpSocket } from "@intentra/udp"
 import * as Effect from "effect/Effect"
 import { backend } from "../backends.js"
@@ -45,7 +46,7 @@ export const make = () => {
       it = await openLayer(layerOver(
         { allow: "any", sameIdentity: "allow" },
         layerTapped(() => {}, {}, speed),
-        backend(name)
+        layerBackend(backend(name))
       ))
       return listening(it.transport)
     },
@@ -60,7 +61,7 @@ export const make = () => {
     },
     /** So many identities: those of one follow each other, as IK's timestamps ask for. */
     prepare: async ({ backend: name, count }: { readonly backend: string; readonly count: number }): Promise<void> => {
-      const library = backend(name)
+      const library = layerBackend(backend(name))
       initiators = await Promise.all(
         Array.from(
           { length: count },
