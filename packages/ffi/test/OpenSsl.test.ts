@@ -200,6 +200,8 @@ describe.skipIf(!present)("OpenSsl", () => {
           const out = new Uint8Array(size)
           assert.strictEqual(key.openPacket(arena, offset, 16, size - offset + 1, 1, out, 0), -1)
           assert.strictEqual(key.openPacket(arena, offset, 16, size - offset, 1, out, size - length + 1), -1)
+          const short = arena.subarray(0, size - 1)
+          assert.strictEqual(key.openPacket(short, offset, 16, size - offset, 1, out, 0), -1)
           assert.strictEqual(key.openPacket(arena, offset, 16, size - offset, 1, out, size - length), length)
         }
       }
@@ -246,6 +248,22 @@ describe.skipIf(!present)("OpenSsl", () => {
       assert.strictEqual(key.openPacket(arena, 0, 16, 132, 1, arena, 16), -1)
       assert.strictEqual(key.openPacket(moved, 0, 16, 132, 1, arena, 16), -1)
       assert.strictEqual(key.openPacket(moved, 0, 16, 132, 1, moved, 16), 100)
+      key.destroy()
+    })
+
+    it("an arena over a resizable buffer is sealed and opened like any other", () => {
+      const key = make()
+      const arena = new Uint8Array(resizable(300))
+      const aad = new Uint8Array(16)
+      for (let counter = 0; counter < 3; counter++) {
+        arena.fill(0)
+        assert.strictEqual(key.sealPacket(arena, 20, 16, 100, counter), 132)
+        const wanted = reference(algorithm, nonceOf(algorithm, counter), aad, new Uint8Array(100))
+        assert.isTrue(same(arena.subarray(36, 152), wanted))
+        assert.strictEqual(key.openPacket(arena, 20, 16, 132, counter, arena, 35), -1)
+        assert.strictEqual(key.openPacket(arena, 20, 16, 132, counter, arena, 36), 100)
+        assert.isTrue(arena.subarray(36, 136).every((byte) => byte === 0))
+      }
       key.destroy()
     })
 

@@ -64,19 +64,19 @@ export class EvpAeadCipher {
   sealPacket(arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number, counter: number): number {
     if (!isCounter(counter) || !isUint32(offset) || !isUint32(aadLength) || !isUint32(plaintextLength)) return -1
     const length = aadLength + plaintextLength + TAG_BYTES
-    if (offset + length > arena.length || length > MOST_BYTES) return -1
-    if (arena.length <= SMALL_BYTES) {
+    if (length > MOST_BYTES) return -1
+    const base = this.evp.cachedAddressOf(arena)
+    if (base === 0) {
       try {
-        return this.sealSmall(arena, offset, aadLength, plaintextLength, counter)
+        return this.sealElsewhere(arena, offset, aadLength, plaintextLength, counter)
       } catch {
         return this.gone()
       }
     }
-    const base = this.evp.cachedAddressOf(arena)
-    if (base === 0) return -1
+    if (offset + length > arena.length) return -1
+    if (counter !== this.prepared) this.writeNonce(counter)
     const start = base + offset
     const body = start + aadLength
-    if (counter !== this.prepared) this.writeNonce(counter)
     return this.sealAt(start, aadLength, body, plaintextLength, body, counter) ? length : -1
   }
 
@@ -92,18 +92,17 @@ export class EvpAeadCipher {
     if (!isCounter(counter) || !isUint32(offset) || !isUint32(aadLength) || !isUint32(outOffset)) return -1
     const plaintextLength = length - aadLength - TAG_BYTES
     if (!isUint32(plaintextLength) || length > MOST_BYTES) return -1
-    if (offset + length > arena.length || outOffset + plaintextLength > out.length) return -1
     this.writeNonce(counter)
-    if (arena.length <= SMALL_BYTES || out.length <= SMALL_BYTES) {
+    const base = this.evp.cachedAddressOf(arena)
+    const outBase = this.evp.cachedAddressOf(out)
+    if (base === 0 || outBase === 0) {
       try {
-        return this.openSmall(arena, offset, aadLength, plaintextLength, out, outOffset)
+        return this.openElsewhere(arena, offset, aadLength, plaintextLength, out, outOffset)
       } catch {
         return this.gone()
       }
     }
-    const base = this.evp.cachedAddressOf(arena)
-    const outBase = this.evp.cachedAddressOf(out)
-    if (base === 0 || outBase === 0) return -1
+    if (offset + length > arena.length || outOffset + plaintextLength > out.length) return -1
     const start = base + offset
     const source = start + aadLength
     const target = outBase + outOffset
@@ -150,26 +149,28 @@ export class EvpAeadCipher {
     return this.openInto(aadAt, aad.length, source, length, out, 0)
   }
 
-  private sealSmall(
+  private sealElsewhere(
     arena: Uint8Array,
     offset: number,
     aadLength: number,
     plaintextLength: number,
     counter: number
   ): number {
-    const { input } = this.shared
     const length = aadLength + plaintextLength + TAG_BYTES
-    input.bytes.set(arena)
+    if (offset + length > arena.length) return -1
+    const { input } = this.shared
+    const base = this.address(arena, input)
+    if (base === 0) return -1
     this.writeNonce(counter)
-    const start = input.address + offset
+    const start = base + offset
     const body = start + aadLength
     const sealed = this.sealAt(start, aadLength, body, plaintextLength, body, counter)
-    if (sealed) arena.set(input.bytes.subarray(offset, offset + length), offset)
-    this.wipe(0)
+    if (sealed && base === input.address) arena.set(input.bytes.subarray(offset, offset + length), offset)
+    this.wipe(plaintextLength)
     return sealed ? length : -1
   }
 
-  private openSmall(
+  private openElsewhere(
     arena: Uint8Array,
     offset: number,
     aadLength: number,
@@ -178,6 +179,7 @@ export class EvpAeadCipher {
     outOffset: number
   ): number {
     const begin = offset + aadLength
+    if (begin + plaintextLength + TAG_BYTES > arena.length || outOffset + plaintextLength > out.length) return -1
     const distance = out.buffer === arena.buffer ? out.byteOffset + outOffset - arena.byteOffset - begin : 0
     if (distance !== 0 && Math.abs(distance) < plaintextLength) return -1
     const base = this.address(arena, this.shared.input)

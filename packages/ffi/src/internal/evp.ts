@@ -73,11 +73,9 @@ export class Params {
   }
 }
 
-/**
- * Whether an array ends within its buffer. The buffer is asked, because optimized code of V8 11 gives a detached array's
- * former length once it has seen arrays of a resizable buffer too.
- */
-const isWithin = (array: Uint8Array, bytes: number): boolean => array.byteOffset + array.length <= bytes
+// The types know resizable buffers from ES2024 on.
+const isResizable = (buffer: ArrayBufferLike): boolean =>
+  Reflect.get(buffer, "resizable") === true || Reflect.get(buffer, "growable") === true
 
 const MEMORY_BYTES = 8192
 const CACHED_ARRAYS = 4
@@ -93,8 +91,6 @@ export class Evp {
   live = 0
   private readonly memory: PinnedMemory.PinnedMemory
   private readonly arrays: Array<Uint8Array> = []
-  private readonly buffers: Array<ArrayBufferLike> = []
-  private readonly sizes: Array<number> = []
   private readonly addresses: Array<number> = []
   private replaced = 0
 
@@ -120,30 +116,29 @@ export class Evp {
 
   /** The address of the first byte of an array of more than 64 bytes; 0 when its memory went elsewhere. */
   addressOf(array: Uint8Array): number {
-    return isWithin(array, array.buffer.byteLength) ? Number(this.koffi.address(array)) : 0
+    // The buffer is asked, because of a fault of V8 11: code that was optimized after it saw arrays over resizable
+    // buffers goes on giving the length of an array whose buffer was detached.
+    return array.byteOffset + array.length <= array.buffer.byteLength ? Number(this.koffi.address(array)) : 0
   }
 
   /**
    * `addressOf` for the few arrays that a packet path goes on about. They are kept referenced, so that their memory
-   * stays where it is.
+   * stays where it is; when it is detached nevertheless, they have no length. 0 for an array that has to be looked at
+   * each time: a small one, one over a resizable buffer, one whose memory went elsewhere.
    */
   cachedAddressOf(array: Uint8Array): number {
     const { arrays } = this
-    for (let i = 0; i < arrays.length; i++) {
-      if (arrays[i] === array && this.buffers[i].byteLength === this.sizes[i]) return this.addresses[i]
-    }
+    for (let i = 0; i < arrays.length; i++) if (arrays[i] === array) return this.addresses[i]
     return this.remember(array)
   }
 
   private remember(array: Uint8Array): number {
+    if (array.length <= SMALL_BYTES || isResizable(array.buffer)) return 0
     const address = this.addressOf(array)
     if (address === 0) return 0
-    const known = this.arrays.indexOf(array)
-    const at = known < 0 ? this.replaced : known
-    if (known < 0) this.replaced = (at + 1) % CACHED_ARRAYS
+    const at = this.replaced
+    this.replaced = (at + 1) % CACHED_ARRAYS
     this.arrays[at] = array
-    this.buffers[at] = array.buffer
-    this.sizes[at] = array.buffer.byteLength
     this.addresses[at] = address
     return address
   }
