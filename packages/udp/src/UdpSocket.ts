@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as batch from "./internal/batch.js"
+import * as best from "./internal/best.js"
 import * as dgram from "./internal/dgram.js"
 import { Network } from "./Network.js"
 import type { UdpSocketError } from "./UdpSocketError.js"
@@ -18,8 +19,6 @@ import type { UdpSocketShape } from "./UdpSocketShape.js"
 export { fromCause, UdpSocketError, type UdpSocketReason } from "./UdpSocketError.js"
 export type { UdpSocketOptions } from "./UdpSocketOptions.js"
 export type { UdpSocketShape, UdpSocketStats } from "./UdpSocketShape.js"
-
-const explain = ({ cause, message }: UdpSocketError): string => cause instanceof Error ? cause.message : message
 
 /**
  * A bound UDP socket.
@@ -69,14 +68,11 @@ export class UdpSocket extends Context.Tag("@intentra/udp/UdpSocket")<UdpSocket,
    */
   static layerBest(options?: UdpSocketOptions): Layer.Layer<UdpSocket, UdpSocketError | ConfigError.ConfigError> {
     const forced = Config.withDefault(Config.literal("dgram", "batch", "auto")("INTENTRA_UDP"), "auto")
-    return Layer.unwrapEffect(Effect.gen(function*() {
-      const kind = yield* forced
-      if (kind === "dgram") return UdpSocket.layerDgram(options)
-      const missing = yield* Effect.either(batch.available)
-      if (missing._tag === "Right") return UdpSocket.layerBatch(options)
-      const log = kind === "batch" ? Effect.logWarning : Effect.logDebug
-      yield* log(`batched UDP is not available here, using node:dgram: ${explain(missing.left)}`)
-      return UdpSocket.layerDgram(options)
-    }))
+    return Layer.unwrapEffect(
+      Effect.map(
+        Effect.flatMap(forced, (wanted) => best.choose(wanted)),
+        (kind) => kind === "batch" ? UdpSocket.layerBatch(options) : UdpSocket.layerDgram(options)
+      )
+    )
   }
 }

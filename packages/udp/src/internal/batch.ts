@@ -208,14 +208,17 @@ export class BatchSocket implements UdpSocketShape {
 const unavailable = (cause: unknown, { host, port }: ResolvedOptions): UdpSocketError =>
   new UdpSocketError({ reason: "Unsupported", host, port, cause })
 
-const open = (options: ResolvedOptions): Effect.Effect<BatchSocket, UdpSocketError> =>
+const open = (
+  options: ResolvedOptions,
+  load: () => LinuxSocket.LinuxSocketLibrary | FfiError
+): Effect.Effect<BatchSocket, UdpSocketError> =>
   Effect.async((resume) => {
     const { host, port } = options
     const address = new Uint8Array(Address.ADDRESS_BYTES)
     if (!Address.write(host, port, address, 0)) {
       return resume(Effect.fail(new UdpSocketError({ reason: "InvalidAddress", host, port })))
     }
-    const library = LinuxSocket.load()
+    const library = load()
     if (library instanceof FfiError) return resume(Effect.fail(unavailable(library, options)))
     let socket: BatchSocket | undefined
     const closed = Deferred.unsafeMake<void, UdpSocketError>(FiberId.none)
@@ -243,70 +246,8 @@ const open = (options: ResolvedOptions): Effect.Effect<BatchSocket, UdpSocketErr
   })
 
 /** @internal */
-export const make = (options?: UdpSocketOptions): Effect.Effect<UdpSocketShape, UdpSocketError, Scope.Scope> =>
-  Effect.acquireRelease(open(resolve(options)), (socket) => socket.close)
-
-const ECHOES = 3
-const ECHO_BYTES = 300
-
-/** Milliseconds that datagrams may take from a socket to itself. */
-const ECHO_MILLIS = 1_000
-
-const echo = (socket: UdpSocketShape, resume: (seen: boolean) => void): void => {
-  const { addresses, localAddress, outbox } = socket
-  let seen = 0
-  const timer = setTimeout(() => resume(false), ECHO_MILLIS)
-  const address = new Uint8Array(Address.ADDRESS_BYTES)
-  Address.encode(localAddress, address, 0)
-  const id = addresses.acquire(address, 0)
-  const sendSome = (): void => {
-    for (let i = 0; i < 2; i++) {
-      const offset = outbox.reserve(ECHO_BYTES)
-      outbox.arena.fill(seen + i, offset, offset + ECHO_BYTES)
-      outbox.commit(ECHO_BYTES, id)
-    }
-    socket.send()
-  }
-  socket.setHandler((batch) => {
-    for (let i = 0; i < batch.count; i++) {
-      const { arena, lengths, offsets } = batch
-      const isRight = lengths[i] === ECHO_BYTES && arena[offsets[i]] === seen &&
-        Address.equals(batch.addresses, batch.addressOffsets[i], address, 0)
-      if (isRight) seen++
-    }
-    if (seen < 2 * ECHOES) return seen % 2 === 0 ? sendSome() : undefined
-    clearTimeout(timer)
-    resume(true)
-  })
-  sendSome()
-}
-
-let verdict: true | UdpSocketError | undefined
-
-/**
- * Whether such sockets work here: one of them talks to itself over the loopback interface, and is woken for it. Tried
- * once in a thread.
- *
- * @internal
- */
-export const available: Effect.Effect<void, UdpSocketError> = Effect.suspend(() => {
-  if (verdict === true) return Effect.void
-  if (verdict !== undefined) return Effect.fail(verdict)
-  const options = resolve()
-  return Effect.scoped(
-    Effect.flatMap(make(options), (socket) =>
-      Effect.flatMap(
-        Effect.async<boolean>((resume) => echo(socket, (seen) => resume(Effect.succeed(seen)))),
-        (seen) =>
-          seen ? Effect.void : Effect.fail(unavailable(
-            new FfiError({ reason: "SelfTestFailed", detail: "a socket does not hear its own datagrams" }),
-            options
-          ))
-      ))
-  ).pipe(
-    Effect.tapBoth({
-      onFailure: (error) => Effect.sync(() => verdict = error),
-      onSuccess: () => Effect.sync(() => verdict = true)
-    })
-  )
-})
+export const make = (
+  options?: UdpSocketOptions,
+  load = LinuxSocket.load
+): Effect.Effect<BatchSocket, UdpSocketError, Scope.Scope> =>
+  Effect.acquireRelease(open(resolve(options), load), (socket) => socket.close)
