@@ -188,22 +188,39 @@ describe.skipIf(!present)("OpenSsl", () => {
       { fastCheck: { numRuns: 1000 } }
     )
 
-    it("a packet may end where its array ends, not one byte behind", () => {
+    it("a packet may end where its array ends, not one byte behind, in arrays of every kind", () => {
       const key = make()
       for (const size of [40, 64, 65, 150]) {
-        for (const offset of [0, 3]) {
+        for (const kind of [(length: number) => new ArrayBuffer(length), resizable]) {
+          const array = () => new Uint8Array(kind(size))
+          const offset = 3
           const length = size - offset - 32
-          const arena = new Uint8Array(size)
+          const arena = array()
           assert.strictEqual(key.sealPacket(arena, offset, 16, length + 1, 1), -1)
           assert.isTrue(arena.every((byte) => byte === 0))
           assert.strictEqual(key.sealPacket(arena, offset, 16, length, 1), size - offset)
-          const out = new Uint8Array(size)
+          const out = array()
           assert.strictEqual(key.openPacket(arena, offset, 16, size - offset + 1, 1, out, 0), -1)
           assert.strictEqual(key.openPacket(arena, offset, 16, size - offset, 1, out, size - length + 1), -1)
           const short = arena.subarray(0, size - 1)
           assert.strictEqual(key.openPacket(short, offset, 16, size - offset, 1, out, 0), -1)
           assert.strictEqual(key.openPacket(arena, offset, 16, size - offset, 1, out, size - length), length)
         }
+      }
+      key.destroy()
+    })
+
+    it("a plaintext goes to where its ciphertext is, or clear of it: one that would go partly over it is -1", () => {
+      const key = make()
+      const arena = new Uint8Array(300)
+      assert.strictEqual(key.sealPacket(arena, 100, 16, 60, 1), 92)
+      const sealed = arena.slice()
+      for (let outOffset = 0; outOffset <= 240; outOffset++) {
+        const clear = outOffset === 116 || Math.abs(outOffset - 116) >= 60
+        arena.set(sealed)
+        assert.strictEqual(key.openPacket(arena, 100, 16, 92, 1, arena, outOffset), clear ? 60 : -1)
+        if (clear) assert.isTrue(arena.subarray(outOffset, outOffset + 60).every((byte) => byte === 0))
+        else assert.isTrue(same(arena, sealed))
       }
       key.destroy()
     })
