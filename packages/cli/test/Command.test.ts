@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util"
 import { lineOf, program } from "../src/internal/process.js"
 
 describe("intentra", () => {
-  it.live.each(["demo", "keygen", "hub", "peer"])(
+  it.live.each(["demo", "keygen", "hub", "peer", "send", "listen", "top", "doctor", "sim", "replay", "bench"])(
     "the help of %s has its usage, examples and --json",
     (command) =>
       Effect.gen(function*() {
@@ -22,7 +22,11 @@ describe("intentra", () => {
     [["nope"], /Invalid subcommand for intentra - use one of 'demo'/],
     [["demo", "--peers", "0"], /^--peers is 0, but must be from 1 to 256$/],
     [["demo", "--hz", "fast"], /'fast' is not a float/],
-    [["hub"], /'--allow'/],
+    [["hub"], /^--allow is missing: who may join, .* It may also be INTENTRA_ALLOW, or "allow" in the --config file$/],
+    [["listen"], /^--allow is missing/],
+    [["peer"], /^--connect is missing/],
+    [["send", "x", "--connect", "127.0.0.1:9"], /^--server-key is missing/],
+    [["send", "x", "--timeout", "0"], /^--timeout is 0, but must be from 0\.1 to 3600$/],
     [["hub", "--allow", "any", "--listen", "here"], /^--listen is "here", but must be HOST:PORT/],
     [["hub", "--allow", "/no/such.keys"], /^cannot read the allow-list \/no\/such\.keys: no such file or folder/],
     [["hub", "--allow", "any", "--key", "/no/such.key"], /^cannot read the key file \/no\/such\.key: no such file/],

@@ -37,7 +37,8 @@ describe.concurrent("intentra demo", () => {
           ["peers", "sent", "delivered", "ratio", "p50Ms", "p99Ms", "drops", "socket", "crypto"]
         )
         const { crypto, delivered, drops, p50Ms, p99Ms, peers, ratio, sent, socket } = summary
-        assert.deepStrictEqual([peers, crypto], [2, "node"])
+        assert.strictEqual(peers, 2)
+        assert.include(["openssl", "node", "noble"], crypto)
         assert.isString(socket)
         assert.isObject(drops)
         assert.isAtMost(Number(sent), 400)

@@ -30,9 +30,6 @@ const FRAME_MS = 250
 const LINE_MS = 1000
 const LEAST_RATIO = 0.99
 
-/** The layer seals with Node's own crypto. */
-const CRYPTO = "node"
-
 const failed = (detail: string, reason: CliError["reason"] = "Peers") => new CliError({ reason, detail })
 
 /** The demo's run: who takes part, what arrived, and what to tell. */
@@ -100,7 +97,9 @@ class Run {
     const { board, hub, options, out, processes } = this
     out.clear()
     const [p50, p99] = [board.ages.percentile(0.5), board.ages.percentile(0.99)]
-    out.line(`${title}: ${processes.length} peers at ${options.hz} Hz over ${hub.socketKind}, sealed by ${CRYPTO}`)
+    out.line(
+      `${title}: ${processes.length} peers at ${options.hz} Hz over ${hub.socketKind}, sealed by ${hub.cryptoKind}`
+    )
     out.line(
       `sent ${grouped(this.sent)}  delivered ${grouped(board.delivered)}  ratio ${this.ratio.toFixed(4)}  ` +
         `delivery age p50 ${millis(p50)} p99 ${millis(p99)}`
@@ -116,7 +115,7 @@ class Run {
       p99Ms: p99 ?? null,
       drops: this.drops,
       socket: hub.socketKind,
-      crypto: CRYPTO
+      crypto: hub.cryptoKind
     })
   }
 }
@@ -211,7 +210,7 @@ const demo = (options: DemoOptions, keys: ReadonlyArray<StaticKey.KeyPair>) =>
     yield* hub.onDelivery(run.board.onDelivery)
     const began = performance.now()
     out.line(
-      `hub on ${HOST}:${hub.address.port} (${hub.socketKind}, ${CRYPTO}), starting ${options.peers} peer processes`
+      `hub on ${HOST}:${hub.address.port} (${hub.socketKind}, ${hub.cryptoKind}), starting ${options.peers} peer processes`
     )
     yield* startPeers(run, keys)
     yield* Effect.timeoutOption(run.all((it) => it.connected), CONNECT_MS)

@@ -1,48 +1,50 @@
 /** `intentra hub`: takes updates from many peers until it is told to stop. */
 import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Delivery } from "intentra/Delivery"
 import { Intentra } from "intentra/Intentra"
-import type { IntentraShape } from "intentra/Intentra"
+import type { IntentraOptions, IntentraShape } from "intentra/Intentra"
 import * as StaticKey from "intentra/StaticKey"
 import type { TransportEvent } from "intentra/TransportEvent"
 import { CliError } from "../CliError.js"
 import * as KeyFile from "../KeyFile.js"
+import { contentOf, lineOf } from "./content.js"
 import { formatEndpoint, parseEndpoint } from "./endpoint.js"
+import { layerHub } from "./hubLayer.js"
+import { HubState } from "./hubState.js"
 import { hubTable } from "./hubTable.js"
+import { DURATION, durationOf, limitsOf } from "./limits.js"
 import { LineWriter } from "./lineWriter.js"
+import { listenAt } from "./listenAt.js"
+import { withLogFormat } from "./logging.js"
+import type { LogFormat } from "./logging.js"
+import { allowedOf, keyOf, noAllowList, pskOf } from "./secrets.js"
+import type { Allowed } from "./secrets.js"
+import { Settings } from "./settings.js"
+import { signals } from "./signals.js"
 import { Console, counts, grouped, printable } from "./terminal.js"
+import { packageVersion } from "./version.js"
 
 export interface HubOptions {
-  readonly listen: string
+  readonly listen: Option.Option<string>
   readonly key: Option.Option<string>
-  readonly allow: string
+  readonly allow: Option.Option<string>
   readonly metrics: Option.Option<string>
   readonly psk: Option.Option<string>
   readonly print: boolean
+  readonly drain: Option.Option<string>
+  readonly config: Option.Option<string>
+  readonly logFormat: Option.Option<LogFormat>
   readonly json: boolean
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true })
-
-/** Text where it is text, base64 where it is not. */
-const contentOf = (payload: Uint8Array): { readonly text: string } | { readonly base64: string } => {
-  try {
-    return { text: utf8.decode(payload) }
-  } catch {
-    return { base64: Buffer.from(payload).toString("base64") }
-  }
-}
-
-const lineOf = ({ payload, peer }: Delivery): string => {
-  const content = contentOf(payload)
-  return `${peer.id} ${"text" in content ? printable(content.text) : content.base64}\n`
 }
 
 const recordOf = ({ intent, payload, peer }: Delivery): string =>
@@ -126,22 +128,17 @@ class Report {
 
 const serve = (report: Report): Effect.Effect<never, CliError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { hub, options } = report
+    const { hub } = report
     yield* Effect.forkScoped(Stream.runForEach(hub.events, (event) => report.event(event)))
     const address = formatEndpoint(hub.address)
     const publicKey = StaticKey.encode(hub.publicKey)
-    yield* report.tell(`hub on ${address} (${hub.socketKind}), public key ${publicKey}`, {
+    yield* report.tell(`hub on ${address} (${hub.socketKind}, ${hub.cryptoKind}), public key ${publicKey}`, {
       type: "listening",
       address,
       publicKey,
-      socket: hub.socketKind
+      socket: hub.socketKind,
+      crypto: hub.cryptoKind
     })
-    if (Option.isSome(options.metrics)) {
-      const endpoint = yield* parseEndpoint("--metrics", options.metrics.value, 0)
-      const { serveMetrics } = yield* Effect.promise(() => import("./metricsServer.js"))
-      const at = formatEndpoint(yield* serveMetrics(hub, endpoint))
-      yield* report.tell(`metrics on http://${at}/metrics`, { type: "metrics", address: at })
-    }
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep("1 second"), report.tick)))
     yield* Stream.runForEachChunk(hub.deliveries, (chunk) => report.updates(chunk))
     return yield* new CliError({ reason: "Transport", detail: "the transport has ended" })
@@ -150,34 +147,105 @@ const serve = (report: Report): Effect.Effect<never, CliError, Scope.Scope> =>
       Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
   )
 
-export const runHub = (options: HubOptions): Effect.Effect<void, CliError> =>
+/** Reads the allow-list again whenever SIGHUP comes; one that cannot be read changes nothing. */
+const reloading = (
+  report: Report,
+  path: string,
+  allowed: SubscriptionRef.SubscriptionRef<ReadonlyArray<Uint8Array>>
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { host, port } = yield* parseEndpoint("--listen", options.listen, 0)
-    const key = yield* Effect.transposeMapOption(options.key, (path) => KeyFile.read(path))
-    const psk = yield* Effect.transposeMapOption(options.psk, (path) => KeyFile.read(path, "network key file"))
-    const allow = options.allow === "any" ? "any" as const : yield* KeyFile.readAllowList(options.allow)
-    yield* Effect.flatMap(Intentra, (hub) => {
-      const report = new Report(options, hub)
-      return serve(report).pipe(
-        Effect.onInterrupt(() =>
-          Effect.suspend(() => {
-            // a hub is meant to be ended by a signal
-            process.exitCode = 0
-            report.out.keep()
-            const updates = hub.counters.messagesReceived
-            return report.tell(`stopping: ${grouped(updates)} updates received`, { type: "stopping", updates })
-          })
-        )
-      )
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(
-        Layer.provide(
-          Intentra.layer({ host, port, key: Option.getOrUndefined(key), psk: Option.getOrUndefined(psk), allow }),
-          Logger.minimumLogLevel(LogLevel.Warning)
-        )
+    const reload = KeyFile.readAllowList(path).pipe(
+      Effect.tap((keys) => SubscriptionRef.set(allowed, keys)),
+      Effect.flatMap((keys) =>
+        report.tell(`read ${path} again: ${grouped(keys.length)} ${keys.length === 1 ? "key" : "keys"} may join`, {
+          type: "reloaded",
+          path,
+          keys: keys.length
+        })
       ),
-      Effect.catchTag("IntentraError", (error) =>
-        Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
+      Effect.catchAll((error) =>
+        Effect.logError(`the allow-list is as it was: ${error.message}`).pipe(Effect.annotateLogs({ path }))
+      )
+    )
+    const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        signals.onHangup = () => void runFork(reload)
+      }),
+      () =>
+        Effect.sync(() => {
+          signals.onHangup = undefined
+        })
     )
   })
+
+/** `/readyz` says no first; then, after a while if one was asked for, the scope closes and says CLOSE to all peers. */
+const draining = (report: Report, state: HubState, drain: Duration.Duration): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    // a hub is meant to be ended by a signal
+    process.exitCode = 0
+    state.phase = "draining"
+    report.out.keep()
+    const updates = report.hub.counters.messagesReceived
+    return Effect.zipRight(
+      report.tell(`stopping: ${grouped(updates)} updates received`, { type: "stopping", updates }),
+      Effect.sleep(drain)
+    )
+  })
+
+const transport = (
+  options: IntentraOptions,
+  allowed: Allowed,
+  keys: SubscriptionRef.SubscriptionRef<ReadonlyArray<Uint8Array>>
+): Layer.Layer<Intentra, CliError> => {
+  const layer = allowed._tag === "File"
+    ? layerHub(options, keys)
+    : Intentra.layer({ ...options, allow: allowed._tag === "Any" ? "any" : allowed.keys })
+  return layer.pipe(
+    Layer.provide(Logger.minimumLogLevel(LogLevel.Warning)),
+    Layer.mapError((error) => new CliError({ reason: "Transport", detail: error.message, cause: error }))
+  )
+}
+
+const run = (options: HubOptions, settings: Settings): Effect.Effect<void, CliError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { host, port } = yield* listenAt(settings, options.listen)
+    const key = yield* keyOf(settings, options.key)
+    const psk = yield* pskOf(settings, options.psk)
+    const allowed = yield* allowedOf(settings, options.allow)
+    if (allowed === undefined) return yield* noAllowList
+    const found = yield* settings.get("drain", options.drain, DURATION, durationOf)
+    const drain = Option.getOrElse(found, () => Duration.zero)
+    signals.patience += Duration.toMillis(drain)
+    const metrics = yield* settings.find(["metrics"], options.metrics)
+    const keys = yield* SubscriptionRef.make(allowed._tag === "Any" ? [] : allowed.keys)
+    const limits = yield* limitsOf(settings)
+    // outlives the transport, so that it can say that the hub is not ready
+    const state = new HubState(packageVersion)
+    let at: string | undefined
+    if (metrics !== undefined) {
+      const [, { label, text }] = metrics
+      const endpoint = yield* parseEndpoint(label, text, 0)
+      const { serveOperations } = yield* Effect.promise(() => import("./operations.js"))
+      at = formatEndpoint(yield* serveOperations(state, endpoint))
+    }
+    yield* Effect.flatMap(Intentra, (hub) =>
+      Effect.gen(function*() {
+        const report = new Report(options, hub)
+        state.serve(hub)
+        if (at !== undefined) {
+          yield* report.tell(`live page on http://${at}/, metrics on http://${at}/metrics`, {
+            type: "metrics",
+            address: at
+          })
+        }
+        if (allowed._tag === "File") yield* reloading(report, allowed.path, keys)
+        yield* serve(report).pipe(Effect.onInterrupt(() => draining(report, state, drain)))
+      })).pipe(Effect.scoped, Effect.provide(transport({ ...limits, host, port, key, psk }, allowed, keys)))
+  })
+
+export const runHub = (options: HubOptions): Effect.Effect<void, CliError> =>
+  Effect.flatMap(
+    Settings.open(options.config),
+    (settings) => Effect.scoped(run(options, settings)).pipe(withLogFormat(settings, options.logFormat))
+  )

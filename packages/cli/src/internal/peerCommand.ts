@@ -1,9 +1,6 @@
 /** `intentra peer`: every line of its input is one update for the hub. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -15,20 +12,29 @@ import { IntentraError } from "intentra/IntentraError"
 import type { Peer } from "intentra/Peer"
 import { SendOptions } from "intentra/SendOptions"
 import * as StaticKey from "intentra/StaticKey"
-import { CliError } from "../CliError.js"
-import * as KeyFile from "../KeyFile.js"
-import { formatEndpoint, parseEndpoint } from "./endpoint.js"
+import type { CliError } from "../CliError.js"
+import { formatEndpoint } from "./endpoint.js"
 import { Lines } from "./lines.js"
+import { withLogFormat } from "./logging.js"
+import type { LogFormat } from "./logging.js"
+import { flushed, fromTransport, INTENT_NAMES, INTENTS, outbound } from "./outbound.js"
+import type { IntentName, OutboundOptions } from "./outbound.js"
+import { Settings } from "./settings.js"
 import { Console, grouped, writeJson } from "./terminal.js"
 
-export interface PeerOptions {
-  readonly connect: string
-  readonly serverKey: string
-  readonly key: Option.Option<string>
-  readonly psk: Option.Option<string>
-  readonly rate: number
+export interface PeerOptions extends OutboundOptions {
+  readonly rate: Option.Option<number>
   readonly input: string
-  readonly intent: "realtime" | "sequenced" | "reliable"
+  readonly intent: Option.Option<IntentName>
+  readonly config: Option.Option<string>
+  readonly logFormat: Option.Option<LogFormat>
+  readonly json: boolean
+}
+
+/** The options that nothing else may be said about, when all places have been looked at. */
+interface Manner {
+  readonly rate: number
+  readonly intent: IntentName
   readonly json: boolean
 }
 
@@ -40,8 +46,6 @@ const backoff = Schedule.exponential("250 millis").pipe(
 
 /** How long the last updates wait for a hub that says nothing. */
 const LAST_WORDS_MS = 5_000
-
-const INTENTS = { realtime: "Realtime", sequenced: "Sequenced", reliable: "Reliable" } as const
 
 /** How far behind its rate a peer may be and still send faster for a moment. */
 const CATCH_UP_MS = 20
@@ -84,7 +88,7 @@ class Sending {
   private readonly out: Console
 
   constructor(
-    readonly options: PeerOptions,
+    readonly options: Manner,
     readonly hub: IntentraShape,
     readonly target: ConnectOptions,
     readonly lines: Lines
@@ -122,7 +126,7 @@ class Sending {
         yield* this.send(peer, this.unsent)
         this.unsent = undefined
       }
-      yield* flushed(peer)
+      yield* flushed(peer, LAST_WORDS_MS)
     })
   }
 
@@ -154,16 +158,6 @@ class Sending {
   }
 }
 
-/** Nothing waits to be sent or to be acknowledged any more, or the hub does not answer. */
-const flushed = (peer: Peer): Effect.Effect<void> =>
-  peer.stats.pipe(
-    Effect.repeat({
-      schedule: Schedule.spaced("5 millis"),
-      until: (stats) => (stats.queued === 0 && stats.unacknowledged === 0) || stats.silence > LAST_WORDS_MS
-    }),
-    Effect.asVoid
-  )
-
 /** Session after session, until the input has ended or another attempt would change nothing. */
 const persist = (sending: Sending): Effect.Effect<void, CliError> =>
   Effect.gen(function*() {
@@ -176,8 +170,7 @@ const persist = (sending: Sending): Effect.Effect<void, CliError> =>
       )
       if (failure === undefined) return
       if (isFinal(failure) || (!sending.connected && attempt === FIRST_ATTEMPTS)) {
-        const reason = failure.reason === "SocketFailed" ? "Transport" : "Refused"
-        return yield* new CliError({ reason, detail: failure.message, cause: failure })
+        return yield* fromTransport(failure)
       }
       if (sending.sent !== sentBefore) yield* driver.reset
       sentBefore = sending.sent
@@ -190,20 +183,20 @@ const persist = (sending: Sending): Effect.Effect<void, CliError> =>
     }
   })
 
-export const runPeer = (options: PeerOptions): Effect.Effect<void, CliError> =>
+const run = (options: PeerOptions, settings: Settings): Effect.Effect<void, CliError> =>
   Effect.gen(function*() {
-    const endpoint = yield* parseEndpoint("--connect", options.connect, 1)
-    const publicKey = yield* Effect.mapError(
-      StaticKey.decode(options.serverKey, "--server-key"),
-      (error) => new CliError({ reason: "InvalidArgument", detail: error.message, cause: error })
-    )
-    const key = yield* Effect.transposeMapOption(options.key, (path) => KeyFile.read(path))
-    const psk = yield* Effect.transposeMapOption(options.psk, (path) => KeyFile.read(path, "network key file"))
+    const { layer, target } = yield* outbound(settings, options)
+    const rate = yield* settings.number("rate", options.rate, 0.001, 100_000)
+    const intent = yield* settings.choice("intent", options.intent, INTENT_NAMES)
+    const manner: Manner = {
+      rate: Option.getOrElse(rate, () => 200),
+      intent: Option.getOrElse(intent, () => "realtime"),
+      json: options.json
+    }
     const lines = yield* Lines.open(options.input)
-    const host = endpoint.host.includes(":") ? "::" : "0.0.0.0"
     yield* Effect.flatMap(Intentra, (hub) =>
       Effect.gen(function*() {
-        const sending = new Sending(options, hub, { ...endpoint, publicKey }, lines)
+        const sending = new Sending(manner, hub, target, lines)
         const ours = StaticKey.encode(hub.publicKey)
         yield* sending.tell(`our public key ${ours}`, { type: "key", publicKey: ours })
         yield* persist(sending)
@@ -213,13 +206,13 @@ export const runPeer = (options: PeerOptions): Effect.Effect<void, CliError> =>
           { type: "summary", sent, skipped }
         )
       })).pipe(
-        Effect.provide(
-          Layer.provide(
-            Intentra.layer({ host, key: Option.getOrUndefined(key), psk: Option.getOrUndefined(psk) }),
-            Logger.minimumLogLevel(LogLevel.Warning)
-          )
-        ),
-        Effect.catchTag("IntentraError", (error) =>
-          Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
+        Effect.provide(layer),
+        Effect.catchTag("IntentraError", (error) => Effect.fail(fromTransport(error)))
       )
   })
+
+export const runPeer = (options: PeerOptions): Effect.Effect<void, CliError> =>
+  Effect.flatMap(
+    Settings.open(options.config),
+    (settings) => run(options, settings).pipe(withLogFormat(settings, options.logFormat))
+  )

@@ -12,9 +12,8 @@ import * as Logger from "effect/Logger"
 import * as Os from "node:os"
 import { stripVTControlCharacters } from "node:util"
 import { intentra } from "../Command.js"
-
-/** After a signal, what does not end by itself has this long. */
-const PATIENCE_MS = 5000
+import { logfmt } from "./logging.js"
+import { signals } from "./signals.js"
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
@@ -31,9 +30,7 @@ const withOutput = (write: (text: string) => void) => <A, E, R>(effect: Effect.E
       ...console,
       // the parser's usage leaves out the program's own name
       log: (...parts) =>
-        Effect.sync(() =>
-          write(parts.join(" ").trimEnd().replace(/^\$ (?=(?:demo|keygen|hub|peer) )/m, "$ intentra "))
-        ),
+        Effect.sync(() => write(parts.join(" ").trimEnd().replace(/^\$ (?!intentra)(?=[a-z]+ )/m, "$ intentra "))),
       error: () => Effect.void
     }))
 
@@ -59,7 +56,7 @@ export const program = (
     withOutput(write),
     Effect.provide(NodeContext.layer),
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
-    Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
+    Effect.provide(Logger.replace(Logger.defaultLogger, logfmt))
   )
 
 export const runProcess = (version: string): void => {
@@ -67,10 +64,11 @@ export const runProcess = (version: string): void => {
   let signalled: NodeJS.Signals | undefined
   for (const signal of SIGNALS) {
     process.on(signal, () => {
+      if (signal === "SIGHUP" && signals.onHangup !== undefined) return signals.onHangup()
       if (signalled !== undefined) return
       signalled = signal
       fiber.unsafeInterruptAsFork(fiber.id())
-      setTimeout(() => end(128 + Os.constants.signals[signal]), PATIENCE_MS).unref()
+      setTimeout(() => end(128 + Os.constants.signals[signal]), signals.patience).unref()
     })
   }
   // whoever read our output has left: nobody is there to be told

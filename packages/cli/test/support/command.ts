@@ -20,7 +20,8 @@ export class Running {
   private listeners: Array<() => void> = []
 
   constructor(args: ReadonlyArray<string>, cwd?: string) {
-    this.child = spawn(process.execPath, [bin, ...args], { cwd, stdio: "pipe" })
+    const env = { ...process.env, INTENTRA_SOURCE: "1" }
+    this.child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: "pipe" })
     this.child.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text
       this.changed()
