@@ -29,6 +29,12 @@ export interface HandshakeOptions {
   readonly prologue?: Uint8Array | undefined
   /** The local static secret key. Ignored where the pattern gives this role no static key. */
   readonly staticKey?: Uint8Array | undefined
+  /**
+   * The public key of `staticKey`, for whoever begins many handshakes: a multiplication less for each. It is not
+   * checked against it (that is the multiplication): with another one no handshake gets beyond the message that
+   * proves it. Default: computed.
+   */
+  readonly staticPublicKey?: Uint8Array | undefined
   /** A fixed ephemeral secret key, for known-answer tests only: one used twice gives the session away. */
   readonly ephemeralKey?: Uint8Array | undefined
   /** The remote static public key, where the pattern has it as a pre-message, and only there. */
@@ -159,7 +165,8 @@ export const unsafeMake = (options: HandshakeOptions): HandshakeState => {
   const psks = copyPsks(protocol, options.psks ?? [])
   const fixedEphemeral = copyKey("ephemeralKey", options.ephemeralKey)
   const secretKey = copyKey("staticKey", hasStatic ? options.staticKey : undefined)
-  const s = secretKey && { secretKey, publicKey: crypto.x25519.publicKey(secretKey) }
+  const publicKey = copyKey("staticPublicKey", hasStatic ? options.staticPublicKey : undefined)
+  const s = secretKey && { secretKey, publicKey: publicKey ?? crypto.x25519.publicKey(secretKey) }
 
   const symmetric = SymmetricState.initialize(crypto, protocol.cipher, protocol.hash, protocol.name)
   symmetric.mixHash(options.prologue ?? new Uint8Array(0))

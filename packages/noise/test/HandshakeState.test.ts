@@ -75,6 +75,56 @@ describe("handshakes", () => {
     })
   }
 
+  it.prop(
+    "a static public key that is given changes no byte, and is not computed again",
+    [sections, suite, fc.string()],
+    ([section, name, seed]) => {
+      const options = sides(`Noise_${section}_${name}`)
+      let computed = 0
+      const counting: typeof node = {
+        ...node,
+        x25519: { ...node.x25519, publicKey: (key) => (computed++, node.x25519.publicKey(key)) }
+      }
+      const given = (option: HandshakeOptions): HandshakeOptions => ({
+        ...option,
+        crypto: counting,
+        staticPublicKey: node.x25519.publicKey(option.staticKey ?? empty)
+      })
+      const run = (change: (option: HandshakeOptions) => HandshakeOptions): Array<string> => {
+        const entropy = makeSeeded(seed)
+        const both = {
+          initiator: unsafeMake({ ...change(options.initiator), entropy }),
+          responder: unsafeMake({ ...change(options.responder), entropy })
+        }
+        const messages: Array<string> = []
+        for (let i = 0; !both.initiator.complete; i++) {
+          const [writer, reader] = turn(both, i)
+          const message = writer.writeMessage(utf8("payload"))
+          messages.push(hex(message))
+          reader.readMessage(message)
+        }
+        return messages
+      }
+      assert.deepStrictEqual(run(given), run((option) => option))
+      assert.strictEqual(computed, 0)
+    },
+    { fastCheck: { numRuns: 30 } }
+  )
+
+  it("a static public key of another secret key proves nothing: the handshake ends at the message that carries it", () => {
+    const staticPublicKey = node.x25519.publicKey(randomKey())
+    const responder = pair(XX)
+    const wrongResponder = unsafeMake({ ...sides(XX).responder, staticPublicKey })
+    wrongResponder.readMessage(responder.initiator.writeMessage(empty))
+    refuses("DecryptFailed", () => responder.initiator.readMessage(wrongResponder.writeMessage(empty)))
+
+    const initiator = pair(XX)
+    const wrongInitiator = unsafeMake({ ...sides(XX).initiator, staticPublicKey })
+    initiator.responder.readMessage(wrongInitiator.writeMessage(empty))
+    wrongInitiator.readMessage(initiator.responder.writeMessage(empty))
+    refuses("DecryptFailed", () => initiator.responder.readMessage(wrongInitiator.writeMessage(empty)))
+  })
+
   it.prop("both backends write the same bytes", [sections, suite, fc.string()], ([section, name, seed]) => {
     const options = sides(`Noise_${section}_${name}`)
     const run = (crypto: typeof node) => {
@@ -441,6 +491,12 @@ describe("options", () => {
       role: "responder",
       staticKey: key,
       remoteStatic: key
+    }],
+    ["InvalidKeyLength", "staticPublicKey", {
+      protocolName: XX,
+      role: "initiator",
+      staticKey: key,
+      staticPublicKey: key.subarray(1)
     }],
     ["InvalidKeyLength", "staticKey", { protocolName: XX, role: "initiator", staticKey: key.subarray(1) }],
     ["InvalidKeyLength", "ephemeralKey", { protocolName: name("NN"), role: "initiator", ephemeralKey: empty }],
