@@ -239,7 +239,7 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
       const first = yield* open({ reusePort: true })
       const { port } = first.localAddress
       const second = yield* open({ port, reusePort: true })
-      assert.strictEqual((yield* Effect.flip(open({ port }))).reason, "AddressInUse")
+      assert.strictEqual((yield* Effect.flip(Effect.asVoid(open({ port })))).reason, "AddressInUse")
       const atFirst = collect(first)
       const atSecond = collect(second)
       for (let n = 0; n < 64; n++) {
@@ -265,7 +265,7 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
       const setsockopt: typeof sockets.setsockopt = (fd, level, option, value) =>
         sockets.setsockopt(fd, level, option, option === LinuxSocket.SO_REUSEADDR ? 1 : value)
       const thief = Object.assign(Object.create(sockets) as LinuxSocket.LinuxSockets, { setsockopt })
-      const error = yield* Effect.flip(batch.make({ port }, () => ({ ...library, sockets: thief })))
+      const error = yield* Effect.flip(Effect.asVoid(batch.make({ port }, () => ({ ...library, sockets: thief }))))
       assert.strictEqual(error.reason, "AddressInUse")
     })
   )
@@ -326,7 +326,7 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
       ]
       const reasons: Array<string> = []
       for (const attempt of attempts) {
-        reasons.push((yield* Effect.flip(Effect.scoped(attempt))).reason)
+        reasons.push((yield* Effect.flip(Effect.asVoid(Effect.scoped(attempt)))).reason)
         assert.strictEqual(openFiles(), before)
       }
       assert.deepStrictEqual(reasons.slice(0, 4), [
@@ -351,7 +351,7 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
           worker.once("message", (port: number) => resume(Effect.succeed(port)))
           worker.once("error", (error) => resume(Effect.die(error)))
         })
-        assert.strictEqual((yield* Effect.flip(Effect.scoped(open({ port })))).reason, "AddressInUse")
+        assert.strictEqual((yield* Effect.flip(Effect.asVoid(Effect.scoped(open({ port }))))).reason, "AddressInUse")
         yield* Effect.async<void>((resume) => {
           worker.removeAllListeners("error")
           worker.once("error", () => {})

@@ -194,7 +194,6 @@ export class BatchSender {
           next = first
           break
         }
-        if (first === suspect) suspect = -1
         // what is reported may be the fate of an earlier datagram, and is reported once
         if (retried !== first && errno !== EMSGSIZE) {
           retried = first
