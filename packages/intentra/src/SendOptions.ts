@@ -13,7 +13,13 @@ import { IntentraError } from "./IntentraError.js"
  * @category models
  */
 export interface SendOptionsInput {
-  /** Default `Realtime`. */
+  /**
+   * Default `Realtime`: sent once, at once. `Sequenced`: the latest wins, an older one than the newest delivered is
+   * dropped. `Reliable`: in order and exactly once while the session lives. A session that ends takes its unacknowledged
+   * Reliable messages with it, also when the same peer goes on in a new one: nobody knows which of them arrived, so none is
+   * sent again. The events `PeerClosed` and `PeerRejoined` say how many; what must survive that has a number of the
+   * application's own.
+   */
   readonly intent?: Intent | undefined
   /** 0 (lowest, the default) to 7. Under overload the oldest of the lowest priority is dropped first. */
   readonly priority?: number | undefined

@@ -15,17 +15,25 @@ import type { Peer } from "./Peer.js"
 export type TransportEvent = Data.TaggedEnum<{
   /** A session became active. */
   readonly PeerConnected: { readonly peer: Peer }
-  /** An active session ended; `byPeer`: the other end said so. */
+  /**
+   * An active session ended; `byPeer`: the other end said so; `unacknowledged`: Reliable messages of ours that may not
+   * have arrived.
+   */
   readonly PeerClosed: {
     readonly peer: Peer
     readonly reason: CloseReason
     readonly byPeer: boolean
     readonly text: string
+    readonly unacknowledged: number
   }
   /** A session follows its peer to a new address, which has answered a challenge. */
   readonly PeerRoamed: { readonly peer: Peer; readonly from: SocketAddress; readonly to: SocketAddress }
-  /** The other end had gone silent (it was restarted, perhaps): the peer goes on in a new session. */
-  readonly PeerRejoined: { readonly peer: Peer }
+  /**
+   * The peer goes on in a new session: the other end had gone silent (it was restarted, perhaps), or both ends connected
+   * at once. Reliable begins anew there: of the `unacknowledged` messages sent before, any may have arrived or not, and
+   * none is sent again.
+   */
+  readonly PeerRejoined: { readonly peer: Peer; readonly unacknowledged: number }
   /** A session has changed to new keys. */
   readonly Rekeyed: { readonly peer: Peer }
   /** A handshake of ours came to nothing. */

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
 import type { Session } from "../src/internal/session.js"
+import type { SessionPeer } from "../src/internal/sessionPeer.js"
+import { SendOptions } from "../src/SendOptions.js"
 import { isSealed } from "./support/frames.js"
 import { due, makePair } from "./support/rekeying.js"
 import type { Attempt, Station, StationOptions } from "./support/simulation.js"
@@ -17,6 +19,8 @@ import {
   tableSizes
 } from "./support/simulation.js"
 import { u32 } from "./support/stranger.js"
+
+const RELIABLE = SendOptions.make({ intent: "Reliable" })
 
 /** The hub's process comes again: same address, same key, nothing remembered. */
 const restart = (simulation: Simulation, hub: Station, options: StationOptions = {}): Station => {
@@ -312,6 +316,74 @@ describe("a hub that is alive", () => {
     assert.deepStrictEqual(alice.events.map(({ _tag }) => _tag), ["PeerConnected", "PeerRejoined"])
     assert.strictEqual(alice.peerOf(hub), peer)
     assertDelivers(alice, hub)
+  })
+})
+
+describe("Reliable messages of a session that another one replaces", () => {
+  /** Numbered messages of a peer, as they were accepted. */
+  const say = (peer: SessionPeer, from: number, count: number): void => {
+    for (let i = from; i < from + count; i++) {
+      assert.strictEqual(peer.unsafeSend(bytesOf(`${i}`), RELIABLE), 0)
+    }
+  }
+  const heard = (station: Station): ReadonlyArray<string> => station.inbox.map(({ text }) => text)
+  const left = (station: Station, tag: "PeerClosed" | "PeerRejoined") =>
+    station.events.flatMap((event) => event._tag === tag ? [event.unacknowledged] : [])
+
+  it("end with it when the other end forgot them: the user is told how many, and the next one begins anew", () => {
+    const { alice, hub, simulation } = makePair()
+    const peer = alice.peerOf(hub)
+    say(peer, 0, 5)
+    simulation.advance(1000)
+    const again = restart(simulation, hub)
+    say(peer, 5, 7)
+    while (count(alice, "PeerRejoined") === 0) simulation.advance(100)
+    simulation.advance(10_000)
+    assert.deepStrictEqual(left(alice, "PeerRejoined"), [7])
+    assert.deepStrictEqual([heard(hub), heard(again)], [["0", "1", "2", "3", "4"], []])
+    assert.strictEqual(peer.unsafeStats().unacknowledged, 0)
+    say(peer, 12, 3)
+    simulation.advance(1000)
+    assert.deepStrictEqual(heard(again), ["12", "13", "14"])
+    assert.strictEqual(alice.counters.strikes + again.counters.strikes, 0)
+  })
+
+  it("come once when they came, though nobody could say so, and are not sent again", () => {
+    const { alice, hub, simulation } = makePair()
+    const [peer, stale] = [alice.peerOf(hub), hub.peerOf(alice)]
+    simulation.advance(1000)
+    simulation.network.unsafeLink("10.0.0.1", "10.0.0.2", { loss: 1 })
+    say(peer, 0, 6)
+    say(stale, 100, 4)
+    simulation.advance(17_000)
+    assert.deepStrictEqual(heard(hub), ["0", "1", "2", "3", "4", "5"])
+    simulation.network.unsafeLink("10.0.0.1", "10.0.0.2", undefined)
+    // the handshake beside the session is the first to come through
+    alice.wants = ({ bytes }) => !isSealed(bytes) || u32(bytes, 4) !== peer.session.connId
+    while (count(alice, "PeerRejoined") === 0) simulation.advance(10)
+    alice.wants = () => true
+    simulation.advance(10_000)
+    assert.deepStrictEqual(left(alice, "PeerRejoined"), [6])
+    assert.deepStrictEqual(hub.events.map(({ _tag }) => _tag), ["PeerConnected", "PeerClosed", "PeerConnected"])
+    assert.deepStrictEqual(left(hub, "PeerClosed"), [4])
+    assert.deepStrictEqual([heard(hub).length, heard(alice).length], [6, 0])
+    say(peer, 6, 1)
+    say(hub.peerOf(alice), 104, 1)
+    simulation.advance(1000)
+    assert.deepStrictEqual([heard(hub).slice(6), heard(alice)], [["6"], ["104"]])
+  })
+
+  it("and of one that ends for good are counted in PeerClosed, at whichever end they were sent", () => {
+    const { alice, hub, simulation } = makePair()
+    simulation.advance(1000)
+    say(alice.peerOf(hub), 0, 3)
+    simulation.advance(1000)
+    simulation.network.unsafePartition(["10.0.0.1"], ["10.0.0.2"])
+    say(alice.peerOf(hub), 3, 8)
+    say(hub.peerOf(alice), 100, 2)
+    simulation.advance(62_000)
+    assert.deepStrictEqual([left(alice, "PeerClosed"), left(hub, "PeerClosed")], [[8], [2]])
+    assert.strictEqual(heard(hub).length, 3)
   })
 })
 

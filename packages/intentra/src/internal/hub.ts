@@ -283,14 +283,14 @@ export class Hub implements Host {
     const peer = session.handle
     if (!(peer instanceof SessionPeer)) return
     peer.closeReason = reason
-    this.output.event(TransportEvent.PeerClosed({ peer, reason, byPeer, text }))
+    this.output.event(TransportEvent.PeerClosed({ peer, reason, byPeer, text, unacknowledged: session.unacknowledged }))
   }
 
   onRejoined = (session: Session): void => {
     const peer = session.handle
     if (!(peer instanceof SessionPeer)) return
     peer.session = session
-    this.output.event(TransportEvent.PeerRejoined({ peer }))
+    this.output.event(TransportEvent.PeerRejoined({ peer, unacknowledged: session.unacknowledged }))
   }
 
   onRekeyed = (session: Session): void => {

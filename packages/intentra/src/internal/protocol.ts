@@ -237,6 +237,8 @@ export class Protocol implements HandshakeInput {
       // the user's handle goes on in the new session
       this.reliable.surrender(now, succeeds)
       session.handle = succeeds.handle
+      // which of them arrived is not known, so sending them in the new session could deliver them twice
+      session.unacknowledged = succeeds.outgoing?.held ?? 0
       succeeds.handle = undefined
       succeeds.rejoining = undefined
       this.retire(succeeds)

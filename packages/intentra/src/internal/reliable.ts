@@ -234,6 +234,7 @@ export class Reliable {
     }
     if (outgoing !== undefined) {
       const unsent = outgoing.unsentCount
+      session.unacknowledged = outgoing.held
       this.core.unsentReliable -= unsent
       this.core.counters.drops[code.SessionClosed] += unsent
       outgoing.destroy()

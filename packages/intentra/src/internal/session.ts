@@ -99,6 +99,8 @@ export class Session extends SessionNumbers implements Endpoint {
   ackDebt = 0
   /** Held messages are being handed over now. */
   draining = false
+  /** Reliable messages that may not have arrived: those of the session that this one replaced, at its end its own. */
+  unacknowledged = 0
 
   /** Looks for a larger path MTU once a datagram has been full. */
   pathMtu: PathMtu | undefined = undefined
