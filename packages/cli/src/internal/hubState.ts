@@ -192,7 +192,7 @@ export class HubState {
       this.history.push({
         at,
         peers: counters.sessionsActive,
-        rates: difference(counts, before?.counts, before === undefined ? 1 : (at - before.at) / 1000),
+        rates: difference(counts, before?.counts, before === undefined ? 1 : Math.max((at - before.at) / 1000, 0.001)),
         counts,
         delivery,
         rtt,

@@ -14,6 +14,9 @@ const number = (value) => (value >= 100 || Number.isInteger(value) ? whole.forma
 const millis = (value) => (value === null ? "–" : value < 10 ? `${value.toFixed(2)} ms` : `${whole.format(value)} ms`)
 const percent = (value) => (value === null ? "–" : `${(value * 100).toFixed(value === 1 ? 0 : 2)} %`)
 
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" })
+const timeOf = (seconds) => clock.format(seconds * SECOND)
+
 const duration = (ms) => {
   const seconds = Math.floor(ms / SECOND)
   if (seconds < 60) return `${seconds} s`
@@ -64,8 +67,12 @@ class Chart {
     this.plot = new uPlot(
       {
         ...this.size(),
-        series: [{ value: "{HH}:{mm}:{ss}" }, ...series],
-        axes: [{ ...axis, space: 70 }, { ...axis, size: 64, values: (_, values) => values.map(this.format) }],
+        series: [{ label: "at", value: (_, at) => (at === null ? "–" : timeOf(at)) }, ...series],
+        axes: [{ ...axis, space: 80, values: (_, times) => times.map(timeOf) }, {
+          ...axis,
+          size: 64,
+          values: (_, values) => values.map(this.format)
+        }],
         scales: { y: { range: this.range } },
         cursor: { y: false }
       },

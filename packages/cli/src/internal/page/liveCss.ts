@@ -34,9 +34,9 @@ h2 { font-size: 1rem; margin: 0 }
 .u-legend { font-size: .78rem; color: var(--text); text-align: left }
 .u-legend .u-marker { border-radius: 2px }
 .scroll { overflow-x: auto }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; margin-top: 6px }
-th, td { text-align: left; padding: 4px 8px; border-bottom: 1px solid var(--line); white-space: nowrap }
-th.n, td.n { text-align: right }
+.scroll table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; margin-top: 6px }
+.scroll th, .scroll td { text-align: left; padding: 4px 8px; border-bottom: 1px solid var(--line); white-space: nowrap }
+.scroll .n { text-align: right }
 th button { all: unset; cursor: pointer; color: var(--muted); font-weight: 600 }
 th button:focus-visible, a:focus-visible { outline: 2px solid var(--c0); outline-offset: 2px }
 th[aria-sort="ascending"] button::after { content: " ↑" }
