@@ -61,7 +61,8 @@ export const makeHkdf = (derive: HkdfShape["derive"]): HkdfShape => ({
  */
 export const expandFrom = (hmac: MacShape["hmac"]): HkdfShape["derive"] => (algorithm, ikm, salt, info, length) => {
   const bytes = hashBytes(algorithm)
-  const key = hmac(algorithm, salt.length === 0 ? new Uint8Array(bytes) : salt, ikm)
+  // no salt is a salt of zeros, and HMAC pads its key with zeros
+  const key = hmac(algorithm, salt, ikm)
   const out = new Uint8Array(length)
   // the previous block, info, and the number of this block
   const message = new Uint8Array(bytes + info.length + 1)
