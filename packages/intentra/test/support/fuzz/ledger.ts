@@ -126,8 +126,8 @@ export class Ledger {
     const { world } = this
     const other = world.byId.get(peer.id)
     if (station.index === 1 || other === 1) return
-    // an initiator that gave up while the authorizer thought leaves a session that nobody ever speaks in
-    if (peer.session.packetsReceived === 0) return
+    // an initiator that gave up while the authorizer thought leaves a session in which it says so, and nothing else
+    if (peer.session.packetsReceived <= 1) return
     const isHarm = reason === "ProtocolViolation" ||
       (world.isCalm && (reason === "Timeout" || reason === "LimitExceeded"))
     if (isHarm) world.fail(`the session of station ${station.index} with ${other}: ${reason} (${text})`)
