@@ -4,13 +4,14 @@
  *
  * @since 0.1.0
  */
-import { Aead, Entropy, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
+import { Aead, CryptoInfo, Entropy, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
 import type { CryptoBackend } from "@intentra/crypto"
 import type { HandshakeState } from "@intentra/noise"
 import { unsafeMake } from "@intentra/noise"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { IntentraError } from "./IntentraError.js"
 import { writeU32 } from "./internal/bytes.js"
@@ -96,8 +97,9 @@ export class Handshake extends Context.Tag("intentra/Handshake")<Handshake, Hand
     Layer.scoped(
       Handshake,
       Effect.gen(function*() {
+        const info = yield* Effect.serviceOption(CryptoInfo)
         const backend: CryptoBackend = {
-          name: "node",
+          name: Option.isSome(info) ? info.value.name : "node",
           aead: yield* Aead,
           x25519: yield* X25519,
           hash: yield* Hash,
