@@ -77,7 +77,7 @@ export const run = ({ duration }: CryptoOptions): Effect.Effect<Outcome, BenchEr
     return {
       fields: { runs },
       tables: [{
-        title: `ns of CPU time a packet of ${PAYLOAD_BYTES} bytes with 16 bytes of associated data`,
+        title: `CPU time of a packet of ${PAYLOAD_BYTES} bytes with 16 bytes of associated data, in ns`,
         rows: runs.map((it) => ({
           library: it.backend,
           algorithm: it.algorithm,

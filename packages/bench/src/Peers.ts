@@ -24,7 +24,6 @@ export interface PeersOptions {
 
 const PAYLOAD_BYTES = 128
 const SENDERS = 2
-const BURST = 512
 
 /**
  * Runs the scenario.
@@ -35,7 +34,9 @@ const BURST = 512
 export const run = ({ duration, hz, peers }: PeersOptions): Effect.Effect<Outcome, BenchError> =>
   Effect.gen(function*() {
     const asked = peers * hz
-    const { crypto, paced, socket } = yield* Effect.scoped(Effect.gen(function*() {
+    // one packet of each peer in a turn: what follows one another from one socket would leave as one
+    const burst = Math.ceil(peers / SENDERS)
+    const { crypto, paced, peak, socket } = yield* Effect.scoped(Effect.gen(function*() {
       const { crypto, receiver, senders, socket } = yield* connected({
         consumer: "callback",
         senders: SENDERS,
@@ -43,10 +44,11 @@ export const run = ({ duration, hz, peers }: PeersOptions): Effect.Effect<Outcom
         apart: true,
         options: { coalesce: false }
       })
-      const phase = (number: number, seconds: number) =>
-        exchange(receiver, senders, { phase: number, bytes: PAYLOAD_BYTES, seconds, perSecond: asked, burst: BURST })
-      yield* phase(1, warmUp(duration))
-      return { crypto, socket, paced: yield* phase(2, duration) }
+      const phase = (number: number, seconds: number, perSecond: number) =>
+        exchange(receiver, senders, { phase: number, bytes: PAYLOAD_BYTES, seconds, perSecond, burst })
+      yield* phase(1, warmUp(duration), asked)
+      const paced = yield* phase(2, duration, asked)
+      return { crypto, socket, paced, peak: yield* phase(3, duration, Infinity) }
     }))
     const { floorPps } = yield* floor({
       socket,
@@ -56,7 +58,7 @@ export const run = ({ duration, hz, peers }: PeersOptions): Effect.Effect<Outcom
       from: peers,
       to: 1
     })
-    const ratioToFloor = round(ratio(paced.pps, floorPps), 3)
+    const ratioToFloor = round(ratio(peak.pps, floorPps), 3)
     return {
       fields: {
         peers,
@@ -70,6 +72,7 @@ export const run = ({ duration, hz, peers }: PeersOptions): Effect.Effect<Outcom
         duplicates: paced.duplicates,
         corrupt: paced.corrupt,
         ratio: paced.ratio,
+        peakPps: peak.pps,
         floorPps,
         ratioToFloor,
         rxNsPerPacket: paced.rxNsPerPacket,
@@ -84,6 +87,7 @@ export const run = ({ duration, hz, peers }: PeersOptions): Effect.Effect<Outcom
           "offered/s": paced.offeredPps,
           "delivered/s": paced.pps,
           ratio: paced.ratio,
+          "peak/s": peak.pps,
           "floor/s": floorPps,
           "of floor": ratioToFloor,
           "rx ns": paced.rxNsPerPacket,
@@ -91,6 +95,6 @@ export const run = ({ duration, hz, peers }: PeersOptions): Effect.Effect<Outcom
         }]
       }],
       lifted: LIFTED_TEXT,
-      goals: [atLeast("at least 0.8 of what as many raw sockets carry", ratioToFloor, 0.8)]
+      goals: [atLeast("at the peak, at least 0.8 of what as many raw sockets carry", ratioToFloor, 0.8)]
     }
   })

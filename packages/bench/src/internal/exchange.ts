@@ -182,8 +182,8 @@ export interface ConnectedOptions {
   readonly options?: IntentraOptions
 }
 
-/** Seconds that so many handshakes may take. */
-export const joinSeconds = (sessions: number): number => sessions / 100
+/** Seconds that so many handshakes may take, each with a transport of its own or not. */
+export const joinSeconds = (sessions: number, apart = false): number => sessions / (apart ? 10 : 100)
 
 export const connected = (
   { apart = false, consumer, options = {}, senders, sessions }: ConnectedOptions
@@ -200,7 +200,7 @@ export const connected = (
           sessions: Math.floor(sessions / senders) + (index < sessions % senders ? 1 : 0),
           apart,
           options
-        }, joinSeconds(sessions)),
+        }, joinSeconds(sessions, apart)),
       { concurrency: "unbounded" }
     )
     return { receiver, senders: sending, socket: hub.socket, crypto: hub.crypto }

@@ -2,8 +2,14 @@
 export const LIFTED = {
   packetsPerSecond: Infinity,
   forgeriesPerSecond: Infinity,
-  maxSessions: 1_000_000,
-  gate: { inFlight: 65_536, perSource: 65_536, sourceRate: Infinity, sourceBurst: 65_536 }
+  maxSessions: 1_000_000
+} as const
+
+/** Of a hub: whoever comes from one address may all come at once. */
+export const HUB = {
+  allow: "any",
+  sameIdentity: "allow",
+  gate: { inFlight: 4096, perSource: 4096, sourceRate: Infinity, sourceBurst: 4096 }
 } as const
 
 /** The same in words, for those who read the figures. */

@@ -8,7 +8,7 @@ const written = (cell: Cell): string => {
   if (!Number.isFinite(cell)) return "-"
   const magnitude = Math.abs(cell)
   if (magnitude >= 1000 || Number.isInteger(cell)) return grouped(String(Math.round(cell)))
-  return cell.toFixed(magnitude < 10 ? 4 : 1)
+  return String(Number(cell.toFixed(magnitude < 10 ? 4 : 1)))
 }
 
 const head = (rows: ReadonlyArray<{ readonly [column: string]: Cell }>): ReadonlyArray<string> => {

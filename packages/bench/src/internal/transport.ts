@@ -63,7 +63,7 @@ export interface Joining {
 }
 
 /** Handshakes at the same time. */
-const CONNECTING = 32
+const CONNECTING = 8
 
 /** Connects, and tells of every session as it comes: with its transport, and whether that is a new one. */
 export const connect = async (

@@ -4,6 +4,7 @@ import { UdpSocket } from "@intentra/udp"
 import * as Effect from "effect/Effect"
 import { backend } from "../backends.js"
 import { layerOver } from "../concerns.js"
+import { HUB } from "../limits.js"
 import { pace } from "../pacing.js"
 import { layerTapped, Stored } from "../tapSocket.js"
 import type { TapSocket } from "../tapSocket.js"
@@ -44,7 +45,7 @@ export const make = () => {
   return {
     listen: async ({ backend: name, speed }: Listen): Promise<Listening> => {
       it = await openLayer(layerOver(
-        { allow: "any", sameIdentity: "allow" },
+        HUB,
         layerTapped(() => {}, {}, speed),
         layerBackend(backend(name))
       ))

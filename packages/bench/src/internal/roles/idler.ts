@@ -1,4 +1,5 @@
 /** Holds sessions that say nothing. Started with `--expose-gc`. */
+import { HUB } from "../limits.js"
 import { connect, listening, open } from "../transport.js"
 import type { Joining, Listening, Opened } from "../transport.js"
 import { memory } from "../usage.js"
@@ -11,7 +12,7 @@ export const make = () => {
   let it: Opened
   return {
     listen: async (): Promise<Listening> => {
-      it = await open({ ...IDLE, allow: "any", sameIdentity: "allow" })
+      it = await open({ ...HUB, ...IDLE })
       return listening(it.transport)
     },
     join: (joining: Joining): Promise<number> => connect({ ...joining, options: IDLE }, () => {}),

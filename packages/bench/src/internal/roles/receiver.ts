@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { IntentraOptions } from "intentra/Intentra"
 import { SendOptions } from "intentra/SendOptions"
+import { HUB } from "../limits.js"
 import { Tally } from "../payload.js"
 import { connect, listening, open } from "../transport.js"
 import type { Joining, Listening, Opened } from "../transport.js"
@@ -85,7 +86,7 @@ export const make = () => {
 
   return {
     listen: async ({ consumer, options }: ReceiverOptions): Promise<Listening> => {
-      const it = await open({ allow: "any", sameIdentity: "allow", ...options })
+      const it = await open({ ...HUB, ...options })
       await consume(it, consumer)
       return listening(it.transport)
     },

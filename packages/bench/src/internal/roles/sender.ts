@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { IntentraOptions } from "intentra/Intentra"
 import type { Peer } from "intentra/Peer"
 import * as SendResult from "intentra/SendResult"
+import { HUB } from "../limits.js"
 import { pace } from "../pacing.js"
 import { Numbered } from "../payload.js"
 import { connect, listening, open } from "../transport.js"
@@ -51,7 +52,7 @@ export const make = () => {
 
   return {
     listen: async (options: IntentraOptions): Promise<Listening> => {
-      const it = await open({ allow: "any", sameIdentity: "allow", ...options })
+      const it = await open({ ...HUB, ...options })
       opened.add(it)
       return listening(it.transport)
     },
