@@ -34,8 +34,8 @@ export interface UdpSocketOptions {
   readonly ipv6Only?: boolean
   /**
    * Several sockets of one user may bind the same address and port, and the kernel gives each peer's datagrams to one of
-   * them (SO_REUSEPORT). Default false. `layerDgram` knows it from Node 22.12 on; before, the second socket fails with
-   * `AddressInUse`.
+   * them (SO_REUSEPORT). Default false. `layerDgram` knows it from Node 22.12 on, `layerSimulated` does not; there the
+   * second socket fails with `AddressInUse`.
    */
   readonly reusePort?: boolean
 }

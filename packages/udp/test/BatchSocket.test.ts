@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FfiError, LinuxSocket } from "@intentra/ffi"
-import { Deferred, Effect, Exit, FastCheck as fc, Logger, LogLevel, Scope } from "effect"
+import { Deferred, Effect, Exit, FastCheck as fc, Logger, LogLevel, Runtime, Scope } from "effect"
 import { readdirSync } from "node:fs"
 import { constants } from "node:os"
 import { Worker } from "node:worker_threads"
@@ -159,10 +159,11 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
       const a = yield* open()
       const scope = yield* Scope.make()
       const b = yield* openIn(kit("127.0.0.1"), scope)
+      const fork = Runtime.runFork(yield* Effect.runtime<never>())
       let batches = 0
       b.setHandler(() => {
         batches++
-        Effect.runFork(Scope.close(scope, Exit.void))
+        fork(Scope.close(scope, Exit.void))
       })
       const id = idOf(a, b.localAddress)
       for (let n = 0; n < 1_000; n++) put(a, id, numbered(n, n))

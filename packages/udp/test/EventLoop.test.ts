@@ -47,17 +47,18 @@ for (const { make, name } of kits) {
     it.live("setting an alarm again replaces the earlier setting, sooner or later", () =>
       Effect.gen(function*() {
         const { loop, until } = make()
-        const order: Array<string> = []
+        const fired: Array<readonly [string, number]> = []
         const start = loop.now()
-        const sooner = loop.makeAlarm(() => order.push("sooner"))
-        const later = loop.makeAlarm(() => order.push("later"))
+        const sooner = loop.makeAlarm(() => fired.push(["sooner", loop.now()]))
+        const later = loop.makeAlarm(() => fired.push(["later", loop.now()]))
         sooner.set(start + 1_000_000)
         sooner.set(start + 3)
         later.set(start + 2)
         later.set(start + 12)
-        yield* until(() => order.length === 2)
-        assert.deepStrictEqual(order, ["sooner", "later"])
-        assert.isAtLeast(loop.now(), start + 12)
+        yield* until(() => fired.length === 2)
+        // in which order two late ones come, a busy machine decides
+        for (const [name, at] of fired) assert.isAtLeast(at, start + (name === "sooner" ? 3 : 12))
+        assert.notStrictEqual(fired[0][0], fired[1][0])
       }))
 
     it.live("a cleared alarm is silent until it is set again", () =>
