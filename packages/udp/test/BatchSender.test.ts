@@ -102,7 +102,12 @@ describe.skipIf(!hasBatch)("the sending half of layerBatch", () => {
   const answers = fc.array(
     fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constantFrom(-EAGAIN, -ENOBUFS, -EINTR, -ECONNREFUSED)),
     { maxLength: 25 }
-  ).map((script) => script.filter((told, i) => told !== -ECONNREFUSED || script[i - 1] !== told))
+  ).map((script) => {
+    // an interrupted call says nothing of the datagram, so that a refusal before it and one behind it are two
+    const answered = script.filter((told) => told !== -EINTR)
+    const twice = answered.filter((told, i) => told === -ECONNREFUSED && answered[i - 1] === told)
+    return twice.length === 0 ? script : script.filter((told) => told !== -ECONNREFUSED)
+  })
 
   it.effect.prop(
     "whatever passing errors the system answers with, every datagram goes out once and in order",
