@@ -22,6 +22,7 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { availableParallelism } from "node:os"
 import { Authorizer } from "./Authorizer.js"
 import type { Delivery, DeliveryHandler } from "./Delivery.js"
 import { FlightRecorder } from "./FlightRecorder.js"
@@ -30,12 +31,14 @@ import { Handshake } from "./Handshake.js"
 import { HandshakeGate } from "./HandshakeGate.js"
 import type { HandshakeGateOptions } from "./HandshakeGate.js"
 import { IntentraError } from "./IntentraError.js"
+import { checkedNumber } from "./internal/checkedNumber.js"
 import * as IntentraConfig from "./internal/config.js"
 import { Hub } from "./internal/hub.js"
 import type { HubOutput } from "./internal/hub.js"
 import { RecordingHub } from "./internal/recordingHub.js"
 import { resolveHost } from "./internal/resolveHost.js"
 import type { SessionPeer } from "./internal/sessionPeer.js"
+import { makeSharded } from "./internal/shardTransport.js"
 import * as KeyLog from "./KeyLog.js"
 import { PacketCrypto } from "./PacketCrypto.js"
 import type { Peer } from "./Peer.js"
@@ -167,6 +170,17 @@ export interface IntentraOptions extends TransportOptions.TransportOptions, Rate
 }
 
 /**
+ * Options of {@link Intentra.layerSharded}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ShardedOptions extends IntentraOptions {
+  /** Worker threads, 1 to 16, each with a socket and sessions of its own. Default: one less than there are cores. */
+  readonly workers?: number | undefined
+}
+
+/**
  * Everything that a transport is made of.
  *
  * @since 0.1.0
@@ -185,6 +199,8 @@ export type Concerns =
   | TransportMetrics
 
 const EVENTS = 1024
+const MAX_WORKERS = 16
+const CORES = Math.min(MAX_WORKERS + 1, availableParallelism())
 /** Sessions about which the authorizer is asked again at the same time. */
 const REVOCATIONS = 64
 
@@ -559,6 +575,33 @@ export const layerConcerns = (
     TransportMetrics.layer
   )
 
+const layerSocket = (options: IntentraOptions): Layer.Layer<UdpSocket, IntentraError> =>
+  UdpSocket.layerBest({
+    ...options.socket,
+    ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.port === undefined ? {} : { port: options.port })
+  }).pipe(Layer.catchAll((error) => Layer.fail(fromSocketError(error))))
+
+/** One thread's transport, where there can be no workers; an {@link Authorizer} of the context decides here too. */
+const layerUnsharded = (options: IntentraOptions): Layer.Layer<Intentra, IntentraError> =>
+  Layer.unwrapEffect(
+    Effect.map(Effect.serviceOption(Authorizer), (authorizer) =>
+      Intentra.layerCore(options).pipe(
+        Layer.provide(
+          Option.isNone(authorizer)
+            ? layerConcerns(options)
+            : Layer.merge(layerConcerns(options), Layer.succeed(Authorizer, authorizer.value))
+        ),
+        Layer.provide(layerSocket(options)),
+        Layer.provide(Layer.merge(layerPrimitives, Entropy.layer))
+      ))
+  )
+
+/** Whether several threads can share a port here: only batched sockets can. */
+const canShard: Effect.Effect<boolean, IntentraError> = Effect.scoped(
+  Effect.map(Layer.build(UdpSocket.layerBest()), (context) => Context.get(context, UdpSocket).kind === "batch")
+).pipe(Effect.mapError(fromSocketError))
+
 /**
  * The transport as a service.
  *
@@ -575,17 +618,31 @@ export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, Intentr
   static readonly layer = (options: IntentraOptions = {}): Layer.Layer<Intentra, IntentraError> =>
     Intentra.layerCore(options).pipe(
       Layer.provide(layerConcerns(options)),
-      Layer.provide(
-        UdpSocket.layerBest({
-          ...options.socket,
-          ...(options.host === undefined ? {} : { host: options.host }),
-          ...(options.port === undefined ? {} : { port: options.port })
-        }).pipe(Layer.catchAll((error) => Layer.fail(fromSocketError(error))))
-      ),
+      Layer.provide(layerSocket(options)),
       Layer.provide(
         Layer.merge(layerPrimitives, layerEntropy(options, Entropy.layer))
       )
     )
+
+  /**
+   * The same on several cores: worker threads share the port, and each has a part of the sessions. An {@link Authorizer}
+   * of the context takes the place of `allow`; other concerns cannot be swapped, and nothing can be recorded. Where
+   * batched sockets are not available, a line is logged and this thread does everything.
+   */
+  static readonly layerSharded = (options: ShardedOptions = {}): Layer.Layer<Intentra, IntentraError> =>
+    Layer.unwrapEffect(Effect.gen(function*() {
+      const workers = yield* checkedNumber("workers", options.workers, Math.max(1, CORES - 1), 1, MAX_WORKERS)
+      if (options.record !== undefined) {
+        return yield* invalid("record has one thread's order of events, which workers do not have: use Intentra.layer")
+      }
+      if (!(yield* canShard)) {
+        yield* Effect.logWarning("batched UDP is not available here: no workers, this thread does everything")
+        return layerUnsharded(options)
+      }
+      return Layer.scoped(Intentra, makeSharded(workers, options)).pipe(
+        Layer.provide(Layer.merge(Entropy.layer, TransportMetrics.layer))
+      )
+    }))
 
   /** The same from a `Config`. */
   static readonly layerConfig = (

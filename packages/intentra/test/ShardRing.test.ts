@@ -16,6 +16,7 @@ const write = (ring: ShardRing, record: Uint8Array, spare = 0): boolean => {
 }
 
 const read = (ring: ShardRing): Uint8Array | undefined => {
+  ring.look()
   const at = ring.next()
   return at < 0 ? undefined : ring.bytes.slice(at, at + ring.length)
 }
@@ -123,6 +124,18 @@ describe("ShardRing", () => {
       assert.isTrue(consumer.hasPassed(producer.position))
     }
     assert.isBelow(producer.position, before)
+  })
+
+  it("what is committed after a look is found by the next look, not before", () => {
+    const { consumer, producer } = make(1024)
+    write(producer, new Uint8Array(1))
+    producer.commit()
+    consumer.look()
+    write(producer, new Uint8Array(2))
+    producer.commit()
+    assert.deepStrictEqual([consumer.next() >= 0, consumer.next() >= 0], [true, false])
+    consumer.look()
+    assert.deepStrictEqual([consumer.next() >= 0, consumer.length], [true, 2])
   })
 
   it("a position is passed when every record before it has been found", () => {

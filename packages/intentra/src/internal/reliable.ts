@@ -10,7 +10,7 @@ import type { Session } from "./session.js"
 const { code } = DropReason
 
 /** Messages in flight, and held back until those before them arrive. */
-const WINDOW = 256
+export const WINDOW = 256
 /** The longest Reliable payload: what the base MTU carries, so that a path that shrinks can still carry the repeat. */
 export const MAX_RELIABLE_PAYLOAD = 1200 - 16 - 16 - Frame.RELIABLE_OVERHEAD
 /** An acknowledgement waits so long for company, unless it is urgent. */

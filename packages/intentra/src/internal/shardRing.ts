@@ -108,6 +108,12 @@ export class ShardRing {
     return Atomics.exchange(this.control, TOLD, 1) === 0
   }
 
+  /** Whether the consumer has given back everything before a position. */
+  isReleased(position: number): boolean {
+    this.seen = Atomics.load(this.control, TAIL)
+    return ((this.seen - position) | 0) >= 0
+  }
+
   /** Asks to hear when there is room. Look once more after this: it may have come meanwhile. */
   starve(): void {
     Atomics.store(this.control, STARVED, 1)
@@ -115,28 +121,23 @@ export class ShardRing {
 
   // the consumer's half
 
-  /** What is committed from now on must be told again. Call it before the last `next`, not after. */
+  /** `next` finds all that is committed now; of what comes later the consumer is told again. */
   look(): void {
     Atomics.store(this.control, TOLD, 0)
+    this.seen = Atomics.load(this.control, HEAD)
   }
 
-  /** Where the body of the next record stands in `bytes`, -1 when there is none; its length is in `length`. */
+  /** Where the body of the next record stands in `bytes`, -1 when `look` has seen no more; its length is in `length`. */
   next(): number {
-    for (;;) {
-      if (this.tail === this.seen) {
-        this.seen = Atomics.load(this.control, HEAD)
-        if (this.tail === this.seen) return -1
-      }
-      const at = this.tail & this.mask
-      const length = this.words[at >> 2]
-      if (length === SKIP) {
-        this.tail = (this.tail + this.capacity - at) | 0
-        continue
-      }
-      this.length = length
-      this.tail = (this.tail + RECORD_HEADER + aligned(length)) | 0
-      return at + RECORD_HEADER
+    if (this.tail === this.seen) return -1
+    let at = this.tail & this.mask
+    if (this.words[at >> 2] === SKIP) {
+      this.tail = (this.tail + this.capacity - at) | 0
+      at = 0
     }
+    this.length = this.words[at >> 2]
+    this.tail = (this.tail + RECORD_HEADER + aligned(this.length)) | 0
+    return at + RECORD_HEADER
   }
 
   /** Gives back the room of all records that `next` has found. */
