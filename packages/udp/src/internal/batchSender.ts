@@ -183,7 +183,7 @@ export class BatchSender {
         if (errno === EINTR) continue
         if (errno === EBADF || errno === ENOTSOCK) {
           host.onDead(errno)
-          stats.sendErrors += batch.count - first
+          for (let i = first; i < batch.count; i++) stats.sendErrors += batch.addressIds[i] === 0 ? 0 : 1
           return batch.count
         }
         const datagrams = ends[message] - first
