@@ -75,6 +75,8 @@ class Window implements ReplayWindow {
   highest = -1
   private readonly mask: number
   private words: Int32Array = NOTHING
+  /** The first 32 numbers, as long as there are no others: a silent session needs no more before it rekeys. */
+  private first = 0
 
   constructor(size: number) {
     this.size = size
@@ -86,16 +88,25 @@ class Window implements ReplayWindow {
     const behind = this.highest - seq
     if (behind < 0) return FRESH
     if (behind >= this.size) return TOO_OLD
+    if (this.words === NOTHING) return (this.first & (1 << seq)) === 0 ? FRESH : REPLAYED
     // `&` reduces modulo 2^32, a multiple of every size, so it is exact above 2^32 too.
     return (this.words[(seq & this.mask) >>> 5] & (1 << (seq & 31))) === 0 ? FRESH : REPLAYED
   }
 
   mark(seq: number): void {
     if (this.check(seq) !== FRESH) return
+    if (this.words === NOTHING) {
+      if (seq < 32) {
+        this.first |= 1 << seq
+        if (seq > this.highest) this.highest = seq
+        return
+      }
+      this.words = new Int32Array(this.size >>> 5)
+      this.words[0] = this.first
+    }
     const ahead = seq - this.highest
     if (ahead > 0) {
-      if (this.words === NOTHING) this.words = new Int32Array(this.size >>> 5)
-      else if (ahead >= this.size) this.words.fill(0)
+      if (ahead >= this.size) this.words.fill(0)
       // Exactly the numbers between the two leave the ring; the usual step of one has none.
       else if (ahead > 1) this.forget(this.highest + 1, ahead - 1)
       this.highest = seq

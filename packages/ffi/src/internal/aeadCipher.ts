@@ -27,7 +27,6 @@ const isCounter = (value: number): boolean => Number.isSafeInteger(value) && val
  * @internal
  */
 export class EvpAeadCipher {
-  private readonly key: Uint8Array
   private readonly evp: Evp
   private readonly contexts: Contexts
   private readonly gcm: boolean
@@ -39,10 +38,8 @@ export class EvpAeadCipher {
     if (key.length !== KEY_BYTES) throw new RangeError(`the key has ${key.length} bytes, not ${KEY_BYTES}`)
     this.evp = shared.evp
     this.gcm = algorithm === "AES-256-GCM"
-    this.contexts = new Contexts(shared.evp)
-    // outside V8's heap, where the collector leaves no copies
-    this.key = new Uint8Array(new ArrayBuffer(KEY_BYTES))
-    this.key.set(key)
+    this.contexts = new Contexts(shared.evp, shared.slots, shared.slots.take(key))
+    shared.registry.register(this, this.contexts, this.contexts)
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
@@ -115,7 +112,6 @@ export class EvpAeadCipher {
   destroy(): void {
     this.live = false
     this.prepared = NOWHERE
-    this.key.fill(0)
     this.contexts.free()
     this.shared.registry.unregister(this.contexts)
   }
@@ -333,7 +329,7 @@ export class EvpAeadCipher {
     const { evp, shared } = this
     const context = shared.newContext()
     if (context === 0) return 0
-    shared.key.bytes.set(this.key)
+    this.contexts.copyKey(shared.key.bytes)
     const done = init(context, this.gcm ? shared.aes : shared.chacha, shared.key.address) === 1
     shared.key.bytes.fill(0)
     if (!done) {
@@ -341,9 +337,6 @@ export class EvpAeadCipher {
       evp.live--
       evp.clearErrors()
       return 0
-    }
-    if (this.contexts.sealing === 0 && this.contexts.opening === 0) {
-      shared.registry.register(this, this.contexts, this.contexts)
     }
     return context
   }

@@ -12,16 +12,57 @@ export const NONCE_BYTES = 12
 /** @internal */
 export const KEY_BYTES = 32
 
-/** The two contexts of a key. They are apart from it, so that they can be freed when it was collected. @internal */
+const SLAB_KEYS = 128
+
+/** Raw keys, side by side in memory outside V8's heap, where the collector leaves no copies. @internal */
+export class KeySlots {
+  private readonly slabs: Array<Uint8Array> = []
+  private readonly free: Array<number> = []
+
+  take(key: Uint8Array): number {
+    let slot = this.free.pop()
+    if (slot === undefined) {
+      slot = this.slabs.length * SLAB_KEYS
+      this.slabs.push(new Uint8Array(new ArrayBuffer(SLAB_KEYS * KEY_BYTES)))
+      for (let next = slot + SLAB_KEYS - 1; next > slot; next--) this.free.push(next)
+    }
+    this.bytesOf(slot).set(key)
+    return slot
+  }
+
+  copyTo(slot: number, out: Uint8Array): void {
+    out.set(this.bytesOf(slot))
+  }
+
+  /** Overwrites the key and gives its place to another one. */
+  give(slot: number): void {
+    this.bytesOf(slot).fill(0)
+    this.free.push(slot)
+  }
+
+  private bytesOf(slot: number): Uint8Array {
+    const start = (slot % SLAB_KEYS) * KEY_BYTES
+    return this.slabs[Math.floor(slot / SLAB_KEYS)].subarray(start, start + KEY_BYTES)
+  }
+}
+
+/** What a key holds. It is apart from the key, so that it can be freed when that was collected. @internal */
 export class Contexts {
   sealing = 0
   opening = 0
 
-  constructor(private readonly evp: Evp) {}
+  constructor(private readonly evp: Evp, private readonly slots: KeySlots, private slot: number) {}
+
+  copyKey(out: Uint8Array): void {
+    this.slots.copyTo(this.slot, out)
+  }
 
   free(): void {
     this.sealing = this.release(this.sealing)
     this.opening = this.release(this.opening)
+    if (this.slot < 0) return
+    this.slots.give(this.slot)
+    this.slot = -1
   }
 
   private release(context: number): 0 {
@@ -64,6 +105,7 @@ export class AeadCiphers {
   readonly step: Params
   readonly giveTag: Params
   readonly giveTagAndNonce: Params
+  readonly slots = new KeySlots()
   readonly registry = new FinalizationRegistry<Contexts>((contexts) => contexts.free())
 
   constructor(readonly evp: Evp) {
