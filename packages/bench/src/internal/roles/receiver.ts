@@ -65,10 +65,11 @@ export const make = () => {
         else tally.take(payload, receivedAt)
       }))
     }
-    const counted = Stream.runForEachChunk(transport.deliveries, (chunk) =>
-      Effect.sync(() => {
-        for (const { payload, receivedAt } of Chunk.toReadonlyArray(chunk)) tally.take(payload, receivedAt)
-      }))
+    // work that needs no effect is done at once: an effect that holds its chunk keeps it alive through many collections
+    const counted = Stream.runForEachChunk(transport.deliveries, (chunk) => {
+      for (const { payload, receivedAt } of Chunk.toReadonlyArray(chunk)) tally.take(payload, receivedAt)
+      return Effect.void
+    })
     return it.run(Effect.asVoid(Effect.forkScoped(counted)))
   }
 
