@@ -7,6 +7,7 @@
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -20,6 +21,9 @@ import { run } from "./internal/run.js"
 import { type Package, published, readJson, root } from "./internal/workspace.js"
 
 const keywords = ["effect", "encryption", "game", "noise-protocol", "real-time", "telemetry", "transport", "udp"]
+
+/** Folders that are published as they are, where a package has them: what its README tells users to take. */
+const assets = ["dashboards", "rules"]
 
 const write = (file: string, text: string): void => {
   mkdirSync(dirname(file), { recursive: true })
@@ -74,7 +78,7 @@ const manifestOf = (it: Package): Record<string, unknown> => {
     publishConfig: { access: "public" },
     types: "./index.d.ts",
     exports: exportsOf(it),
-    files: ["**/*.js", "**/*.mjs", "**/*.d.ts", "**/*.d.mts", "**/*.map", "src", "*.md"],
+    files: ["**/*.js", "**/*.mjs", "**/*.d.ts", "**/*.d.mts", "**/*.map", "src", ...assets, "*.md"],
     ...(dependencies === undefined ? {} : { dependencies })
   }
 }
@@ -97,6 +101,9 @@ const build = (it: Package): void => {
   for (const file of Object.values(it.manifest.bin ?? {})) copyCommand(it, file)
   for (const file of readdirSync(it.folder).filter((name) => name.endsWith(".md"))) {
     copy(join(it.folder, file), join(it.dist, file))
+  }
+  for (const folder of assets.filter((name) => existsSync(join(it.folder, name)))) {
+    cpSync(join(it.folder, folder), join(it.dist, folder), { recursive: true })
   }
   if (existsSync(join(root, "LICENSE"))) copy(join(root, "LICENSE"), join(it.dist, "LICENSE"))
   write(join(it.dist, "package.json"), JSON.stringify(manifestOf(it), null, 2) + "\n")

@@ -2,7 +2,7 @@
  * Holds what would be published against what a user needs: packs every dist, looks at what is in it, lints it, and uses
  * it from outside, compiled and run, as an installed package. Needs no network; run `npm run build` first.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
@@ -28,7 +28,8 @@ const allowed = [
   /^(internal\/([a-z]\w*\/)*)?\w+\.(js|d\.ts)(\.map)?$/,
   /^(internal\/([a-z]\w*\/)*)?\w+\.(mjs|d\.mts)$/,
   /^src\/.*\.(ts|mjs|mts)$/,
-  /^bin\/\w+\.js$/
+  /^bin\/\w+\.js$/,
+  /^(dashboards|rules)\/\w+(\.\w+)*\.(json|yml)$/
 ]
 
 const checkContents = (it: Package, files: ReadonlyArray<string>): void => {
@@ -38,6 +39,9 @@ const checkContents = (it: Package, files: ReadonlyArray<string>): void => {
   const needed = ["package.json", "LICENSE", ...(it.empty ? [] : ["README.md"])]
   for (const module of it.modules) needed.push(`${module}.js`, `${module}.d.ts`, `src/${module}.ts`)
   for (const command of Object.values(it.manifest.bin ?? {})) needed.push(command.replace(/^\.\//, ""))
+  for (const folder of ["dashboards", "rules"].filter((name) => existsSync(join(it.folder, name)))) {
+    for (const name of readdirSync(join(it.folder, folder))) needed.push(`${folder}/${name}`)
+  }
   for (const file of needed) {
     if (!files.includes(file)) problem(it.name, `${file} is missing from the package`)
   }
