@@ -395,8 +395,7 @@ export const make = (
         Effect.gen(function*() {
           const existing = remoteKey === undefined ? undefined : hub.livePeer(remoteKey)
           if (existing !== undefined) {
-            existing.holders++
-            yield* Effect.addFinalizer(() => existing.letGo())
+            yield* hold(existing)
             return existing
           }
           const result = yield* Deferred.make<SessionPeer, IntentraError>()
@@ -407,8 +406,7 @@ export const make = (
           const peer = yield* restore(Deferred.await(result)).pipe(
             Effect.onInterrupt(() => Effect.sync(() => hub.cancel(connecting)))
           )
-          peer.holders++
-          yield* Effect.addFinalizer(() => peer.letGo())
+          yield* hold(peer)
           return peer
         })
       )
@@ -469,6 +467,12 @@ export const make = (
       foldMetrics: Effect.sync(fold)
     }
   })
+
+/** The scope holds the peer: only the peer, none of what it took to connect it. */
+const hold = (peer: SessionPeer): Effect.Effect<void, never, Scope.Scope> => {
+  peer.holders++
+  return Effect.addFinalizer(() => peer.letGo())
+}
 
 /** What always throws must not fill the log. */
 const oncePerPlace = (report: (where: string, error: unknown) => void) => {
