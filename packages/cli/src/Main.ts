@@ -12,8 +12,15 @@ USAGE
 COMMANDS
   demo            a hub and peer processes on this machine, live, with a summary
   keygen [FILE]   a new static key: the secret half in FILE, the public half printed
-  hub             takes updates from many peers; serves /metrics if asked to
+  hub             takes updates from many peers; serves a live page and /metrics if asked to
   peer            sends each line of its input to a hub as one update
+  send [MESSAGE]  sends one message, or each line of its input, and says whether it arrived
+  listen          prints every message that arrives
+  top             what a running hub does, live in the terminal
+  doctor          what this machine lacks, and how to mend it
+  sim SCENARIO    a fleet on a simulated network, in virtual time, the same on every run
+  replay FILE     runs a recorded transport again and compares what it sends
+  bench           measures the transport, in a clone of the repository
   <command> --help tells the options of a command, with examples. All take --json.
 
 EXAMPLES

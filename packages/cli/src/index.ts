@@ -1,5 +1,5 @@
 /**
- * The `intentra` command: keys, a hub, a peer and a live demo.
+ * The `intentra` command: a hub, peers, messages, a live demo, and what it takes to run them.
  *
  * @since 0.1.0
  */
@@ -8,4 +8,5 @@ export { intentra } from "./Command.js"
 export * as KeyFile from "./KeyFile.js"
 export { LatencyHistogram } from "./LatencyHistogram.js"
 export { main } from "./Main.js"
+export * as Scenario from "./Scenario.js"
 export * as Telemetry from "./Telemetry.js"

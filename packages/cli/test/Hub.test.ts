@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { writeFileSync } from "node:fs"
+import { Context, Effect, Layer, Logger, LogLevel } from "effect"
+import { Intentra } from "intentra"
+import type { IntentraOptions } from "intentra"
+import { readFileSync, writeFileSync } from "node:fs"
 import { get } from "node:http"
 import { join } from "node:path"
 import { KeyFile } from "../src/index.js"
@@ -16,6 +18,30 @@ const text = (url: string): Promise<string> =>
       }).on("end", () => resolve(body))
     }).on("error", reject)
   })
+
+const status = (url: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    get(url, { agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    }).on("error", reject)
+  })
+
+/** Whether a hub admits a key. */
+const attempt = (
+  options: IntentraOptions,
+  hub: { readonly host: string; readonly port: number; readonly publicKey: string }
+) =>
+  Effect.gen(function*() {
+    const transport = yield* Effect.map(
+      Layer.build(Layer.provide(Intentra.layer(options), Logger.minimumLogLevel(LogLevel.Warning))),
+      Context.get(Intentra)
+    )
+    return yield* transport.connect(hub).pipe(
+      Effect.as("joined"),
+      Effect.catchAll(({ reason }) => Effect.succeed(reason))
+    )
+  }).pipe(Effect.scoped)
 
 const records = (it: Running): ReadonlyArray<Record<string, unknown>> =>
   it.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>)
@@ -59,5 +85,56 @@ describe("intentra hub and peer", () => {
       await again.match(/^- [0-9a-f]{16} left/m, "stderr")
       again.child.kill("SIGINT")
       assert.strictEqual(await again.exit(), 0)
+    }))
+
+  it("the allow-list is read again on SIGHUP, and a hub that ends is not ready first; no secret is ever shown", {
+    timeout: TIMEOUT
+  }, () =>
+    withCommands(async (start, folder) => {
+      const publicKey = await Effect.runPromise(KeyFile.create(join(folder, "hub.key")))
+      const peerKey = await Effect.runPromise(KeyFile.create(join(folder, "peer.key")))
+      const key = await Effect.runPromise(KeyFile.read(join(folder, "peer.key")))
+      const allowed = join(folder, "allowed.keys")
+      writeFileSync(allowed, `${publicKey}\n`)
+      writeFileSync(
+        join(folder, "hub.json"),
+        JSON.stringify({
+          listen: "127.0.0.1:0",
+          "key-file": "hub.key",
+          "allow-file": "allowed.keys",
+          metrics: 0,
+          drain: "2 seconds",
+          "log-format": "json"
+        })
+      )
+      const hub = start("--log-level", "all", "hub", "--config", "hub.json", "--json")
+      const [, address] = await hub.match(/"type":"listening","address":"([^"]+)"/)
+      const [, metrics] = await hub.match(/"type":"metrics","address":"([^"]+)"/)
+      const [host, port] = address.split(":")
+      const admitted = attempt({ key }, { host, port: Number(port), publicKey })
+
+      assert.strictEqual(await Effect.runPromise(admitted), "Refused")
+      writeFileSync(allowed, `${publicKey}\n${peerKey}\n`)
+      hub.child.kill("SIGHUP")
+      await hub.match(/"type":"reloaded","path":"allowed.keys","keys":2/)
+      assert.strictEqual(await Effect.runPromise(admitted), "joined")
+
+      writeFileSync(allowed, "rubbish\n")
+      hub.child.kill("SIGHUP")
+      const [line] = await hub.match(/^\{.*the allow-list is as it was.*\}$/m, "stderr")
+      assert.include(JSON.parse(line), { logLevel: "ERROR" })
+      assert.strictEqual(await Effect.runPromise(admitted), "joined")
+
+      assert.strictEqual(await status(`http://${metrics}/readyz`), 200)
+      hub.child.kill("SIGTERM")
+      await hub.match(/"type":"stopping"/)
+      assert.strictEqual(await status(`http://${metrics}/readyz`), 503)
+      assert.strictEqual(await status(`http://${metrics}/healthz`), 200)
+      assert.strictEqual(await hub.exit(), 0)
+      for (const file of ["hub.key", "peer.key"]) {
+        const [, secret] = readFileSync(join(folder, file), "utf8").split("\n")
+        assert.isAbove(secret.length, 40)
+        assert.notInclude(hub.output, secret)
+      }
     }))
 })

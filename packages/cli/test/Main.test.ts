@@ -12,10 +12,26 @@ describe.concurrent("main", () => {
     withCommands(async (start) => {
       const [help, bare, told] = [start("--help"), start(), start("--version")]
       assert.deepStrictEqual([await help.exit(), await bare.exit(), await told.exit()], [0, 0, 0])
-      for (const command of ["demo", "keygen", "hub", "peer", "--json"]) assert.include(help.stdout, command)
+      const commands = ["demo", "keygen", "hub", "peer", "send", "listen", "top", "doctor", "sim", "replay", "bench"]
+      for (const command of commands) assert.match(help.stdout, new RegExp(`^  ${command} `, "m"))
+      assert.include(help.stdout, "--json")
       assert.strictEqual(bare.stdout, help.stdout)
       assert.strictEqual(told.stdout, `${version}\n`)
     }))
+
+  it.each(["bash", "zsh", "fish"])(
+    "--completions %s knows every command",
+    { timeout: TIMEOUT },
+    (shell) =>
+      withCommands(async (start) => {
+        const script = start("--completions", shell)
+        assert.strictEqual(await script.exit(), 0, script.output)
+        for (const command of ["demo", "hub", "send", "listen", "top", "doctor", "sim", "replay", "bench"]) {
+          assert.include(script.stdout, command)
+        }
+        assert.include(script.stdout, "server-key")
+      })
+  )
 
   it(
     "a port in use is one line on standard error and exit code 1",

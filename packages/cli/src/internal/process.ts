@@ -15,6 +15,9 @@ import { intentra } from "../Command.js"
 import { logfmt } from "./logging.js"
 import { signals } from "./signals.js"
 
+/** The same signal within this time is the same wish, in milliseconds. */
+const REPEAT_MS = 1000
+
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 /** Help, coloured for terminals only. */
@@ -62,11 +65,17 @@ export const program = (
 export const runProcess = (version: string): void => {
   const fiber = Effect.runFork(program(version, process.argv.slice(2)))
   let signalled: NodeJS.Signals | undefined
+  let signalledAt = 0
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (signal === "SIGHUP" && signals.onHangup !== undefined) return signals.onHangup()
-      if (signalled !== undefined) return
+      if (signalled !== undefined) {
+        // whoever says it again does not want to wait; but a shell and npm may both pass on the same one
+        if (performance.now() - signalledAt > REPEAT_MS) end(128 + Os.constants.signals[signal])
+        return
+      }
       signalled = signal
+      signalledAt = performance.now()
       fiber.unsafeInterruptAsFork(fiber.id())
       setTimeout(() => end(128 + Os.constants.signals[signal]), signals.patience).unref()
     })

@@ -187,7 +187,7 @@ export const bench = Command.make(
   "bench",
   {
     arguments: Args.text({ name: "ARGUMENT" }).pipe(
-      Args.withDescription("A scenario and its options; \"intentra bench --help\" tells them in a clone."),
+      Args.withDescription("A scenario and its options; \"npm run bench -- --help\" tells them."),
       Args.repeated
     ),
     json
