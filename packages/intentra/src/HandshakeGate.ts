@@ -55,9 +55,36 @@ export interface HandshakeGateOptions {
 export interface SharedGate {
   /** Fills in the secret of a period, the same in every thread. */
   readonly fill: Cookie.Options["fill"]
+  /** See `AdmissionTable.Options`. */
   readonly admissions: Int32Array
   readonly seed: number
 }
+
+const makeGates = (options: HandshakeGateOptions, shared?: SharedGate) =>
+  Effect.gen(function*() {
+    const entropy = yield* Entropy
+    const mac = yield* Mac
+    const limit = yield* checkedNumber("gate.inFlight", options.inFlight, 100, 1, 65_536)
+    const perSource = yield* checkedNumber("gate.perSource", options.perSource, 5, 1, 65_536)
+    const sourceRate = yield* checkedNumber("gate.sourceRate", options.sourceRate, 20, 1, Infinity)
+    const sourceBurst = yield* checkedNumber("gate.sourceBurst", options.sourceBurst, 5, 1, 65_536)
+    return {
+      make: (): Gate => ({
+        cookies: Cookie.make({
+          fill: shared?.fill ?? entropy.fill,
+          mac: (key, data) => mac.hmac("SHA256", key, data)
+        }),
+        admission: AdmissionTable.make({
+          limit,
+          perSource,
+          sourceRate,
+          sourceBurst,
+          seed: shared?.seed ?? entropy.uint32(),
+          ...(shared === undefined ? {} : { shared: shared.admissions })
+        })
+      })
+    }
+  })
 
 /**
  * @since 0.1.0
@@ -65,37 +92,8 @@ export interface SharedGate {
  */
 export class HandshakeGate extends Context.Tag("intentra/HandshakeGate")<HandshakeGate, HandshakeGateShape>() {
   static readonly layerWith = (
-    options: HandshakeGateOptions = {},
-    /** @internal */
-    shared?: SharedGate
-  ): Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> =>
-    Layer.effect(
-      HandshakeGate,
-      Effect.gen(function*() {
-        const entropy = yield* Entropy
-        const mac = yield* Mac
-        const limit = yield* checkedNumber("gate.inFlight", options.inFlight, 100, 1, 65_536)
-        const perSource = yield* checkedNumber("gate.perSource", options.perSource, 5, 1, 65_536)
-        const sourceRate = yield* checkedNumber("gate.sourceRate", options.sourceRate, 20, 1, Infinity)
-        const sourceBurst = yield* checkedNumber("gate.sourceBurst", options.sourceBurst, 5, 1, 65_536)
-        return {
-          make: () => ({
-            cookies: Cookie.make({
-              fill: shared?.fill ?? entropy.fill,
-              mac: (key, data) => mac.hmac("SHA256", key, data)
-            }),
-            admission: AdmissionTable.make({
-              limit,
-              perSource,
-              sourceRate,
-              sourceBurst,
-              seed: shared?.seed ?? entropy.uint32(),
-              ...(shared === undefined ? {} : { shared: shared.admissions })
-            })
-          })
-        }
-      })
-    )
+    options: HandshakeGateOptions = {}
+  ): Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> => Layer.effect(HandshakeGate, makeGates(options))
   /** 100 in flight, 5 per source, 20/s burst 5. */
   static readonly layer: Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> = HandshakeGate.layerWith()
   /** Sources are not limited: for tests and private networks. The cookie stays. */
@@ -106,3 +104,13 @@ export class HandshakeGate extends Context.Tag("intentra/HandshakeGate")<Handsha
     sourceBurst: 4096
   })
 }
+
+/**
+ * The gate of one of several threads that serve the same address.
+ *
+ * @internal
+ */
+export const layerShared = (
+  options: HandshakeGateOptions,
+  shared: SharedGate
+): Layer.Layer<HandshakeGate, IntentraError, Entropy | Mac> => Layer.effect(HandshakeGate, makeGates(options, shared))

@@ -469,10 +469,11 @@ export const make = (
   })
 
 /** The scope holds the peer: only the peer, none of what it took to connect it. */
-const hold = (peer: SessionPeer): Effect.Effect<void, never, Scope.Scope> => {
-  peer.holders++
-  return Effect.addFinalizer(() => peer.letGo())
-}
+const hold = (peer: SessionPeer): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    peer.holders++
+    return Effect.addFinalizer(() => peer.letGo())
+  })
 
 /** What always throws must not fill the log. */
 const oncePerPlace = (report: (where: string, error: unknown) => void) => {

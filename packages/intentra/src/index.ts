@@ -6,6 +6,8 @@
 export * as AdmissionTable from "./AdmissionTable.js"
 export { Authorizer } from "./Authorizer.js"
 export type { AuthorizerShape } from "./Authorizer.js"
+export { Channels } from "./Channels.js"
+export type { ChannelsCounters, ChannelsOptions, ChannelsShape } from "./Channels.js"
 export * as CloseReason from "./CloseReason.js"
 export * as Cookie from "./Cookie.js"
 export type { Delivery, DeliveryHandler } from "./Delivery.js"
@@ -19,7 +21,14 @@ export { HandshakeGate } from "./HandshakeGate.js"
 export type { Gate, HandshakeGateOptions, HandshakeGateShape } from "./HandshakeGate.js"
 export type { Intent } from "./Intent.js"
 export { Intentra, IntentraLive, layerConcerns, make } from "./Intentra.js"
-export type { BroadcastOutcome, Concerns, ConnectOptions, IntentraOptions, IntentraShape } from "./Intentra.js"
+export type {
+  BroadcastOutcome,
+  Concerns,
+  ConnectOptions,
+  IntentraOptions,
+  IntentraShape,
+  ShardedOptions
+} from "./Intentra.js"
 export { IntentraError } from "./IntentraError.js"
 export * as IntentraTest from "./IntentraTest.js"
 export * as KeyLog from "./KeyLog.js"
@@ -36,6 +45,9 @@ export * as ReplayWindow from "./ReplayWindow.js"
 export { SendOptions } from "./SendOptions.js"
 export type { SendOptionsInput } from "./SendOptions.js"
 export * as SendResult from "./SendResult.js"
+export * as StateChannel from "./StateChannel.js"
+export { StateChannelError } from "./StateChannelError.js"
+export type { StateChange, StateCodec, StateCounters, StateEntry, StateInterest } from "./StateEntry.js"
 export * as StaticKey from "./StaticKey.js"
 export * as StrikeCounter from "./StrikeCounter.js"
 export { Strikes } from "./Strikes.js"

@@ -10,7 +10,7 @@ import type { ReliableReceiver } from "./reliableReceiver.js"
 import type { ReliableSender } from "./reliableSender.js"
 import type { Move } from "./roaming.js"
 import { RttEstimator } from "./rttEstimator.js"
-import { SessionNumbers } from "./sessionNumbers.js"
+import { PINGS, SessionNumbers } from "./sessionNumbers.js"
 import type { NumberRows } from "./sessionNumbers.js"
 import type { Timed } from "./timerHeap.js"
 
@@ -56,8 +56,6 @@ export class EpochKeys {
 export const PING_INTERVAL = 1000
 /** An unanswered PING is followed by another one after this at the latest. */
 const MAX_PING_WAIT = 3000
-/** PINGs whose answers still count: a power of two. */
-const PINGS = 8
 const TOKEN_MASK = 0x7fffffff
 
 /** A static key as a key of maps: all of its 32 bytes. */
@@ -118,7 +116,6 @@ export class Session extends SessionNumbers implements Endpoint {
   pongDue = false
   pongToken = 0
   pingToken = 0
-  private readonly pingTimes = new Float64Array(PINGS).fill(-1)
   pingOpen = false
 
   /** Of the handshake, until the session is active. */
@@ -206,7 +203,7 @@ export class Session extends SessionNumbers implements Endpoint {
   /** Opens a PING and returns its token. */
   ping(now: number): number {
     this.pingToken = (this.pingToken + 1) & TOKEN_MASK
-    this.pingTimes[this.pingToken & (PINGS - 1)] = now
+    this.setPingTime(this.pingToken, now)
     this.pingSentAt = now
     this.pingOpen = true
     this.packetsAtPing = this.packetsSent
@@ -217,8 +214,8 @@ export class Session extends SessionNumbers implements Endpoint {
   /** When the PING of this token was sent, -1 when it is none of the latest or was answered before. */
   answeredPing(token: number): number {
     if (((this.pingToken - token) & TOKEN_MASK) >= PINGS) return -1
-    const sentAt = this.pingTimes[token & (PINGS - 1)]
-    this.pingTimes[token & (PINGS - 1)] = -1
+    const sentAt = this.pingTimeOf(token)
+    this.setPingTime(token, -1)
     if (sentAt >= 0) this.pingOpen = false
     return sentAt
   }
@@ -236,7 +233,7 @@ export class Session extends SessionNumbers implements Endpoint {
     this.outgoing?.resetPath(now)
     this.pathMtu?.reset(now)
     this.pingOpen = false
-    this.pingTimes.fill(-1)
+    this.forgetPings()
   }
 
   destroyKeys(): void {

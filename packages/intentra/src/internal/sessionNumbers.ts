@@ -1,5 +1,5 @@
-/** Numbers of a session, 8 bytes each: two cache lines, the first for what arrives, the second for what leaves. */
-const ROW = 16
+/** Numbers of a session, 8 bytes each: a cache line for what arrives, one for what leaves, one for PINGs. */
+const ROW = 24
 /** Sessions whose rows lie in one array. */
 const ROWS = 256
 
@@ -18,6 +18,9 @@ const MESSAGES_SENT = 11
 const PACKET_ORDER = 12
 const PING_SENT_AT = 13
 const ACTIVE_SINCE = 14
+const PING_TIMES = 16
+/** PINGs whose answers still count: a power of two. */
+export const PINGS = 8
 
 /** Hands out rows for the numbers of sessions. */
 export class NumberRows {
@@ -71,6 +74,7 @@ export class SessionNumbers {
     this.unheardSince = Infinity
     this.newestPacket = -1
     this.pingSentAt = -1
+    this.forgetPings()
   }
 
   /** Gives the row back; the numbers stay as they are, in an array of their own. */
@@ -191,5 +195,18 @@ export class SessionNumbers {
   }
   set activeSince(value: number) {
     this.numbers[this.start + ACTIVE_SINCE] = value
+  }
+
+  /** When the PING of this token was sent; -1 when it was answered, or never sent. */
+  pingTimeOf(token: number): number {
+    return this.numbers[this.start + PING_TIMES + (token & (PINGS - 1))]
+  }
+
+  setPingTime(token: number, at: number): void {
+    this.numbers[this.start + PING_TIMES + (token & (PINGS - 1))] = at
+  }
+
+  forgetPings(): void {
+    this.numbers.fill(-1, this.start + PING_TIMES, this.start + PING_TIMES + PINGS)
   }
 }

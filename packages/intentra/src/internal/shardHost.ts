@@ -9,21 +9,20 @@ import * as Intent from "../Intent.js"
 import { IntentraError } from "../IntentraError.js"
 import { MAX_PACKET_BYTES } from "../PacketHeader.js"
 import type { PeerStats } from "../Peer.js"
-import { ACCEPTED, OVERLOAD, PAYLOAD_TOO_LARGE, SESSION_CLOSED, WOULD_BLOCK } from "../SendResult.js"
-import type { SendResult } from "../SendResult.js"
 import { TransportCounters } from "../TransportCounters.js"
 import { TransportEvent } from "../TransportEvent.js"
 import type { Settings } from "../TransportOptions.js"
 import { DeliveryRing } from "./deliveryRing.js"
 import type { RingPeer } from "./deliveryRing.js"
-import { identityKeyOf } from "./session.js"
 import { sumCounters } from "./shardCounters.js"
-import { arbitrate } from "./shardIdentities.js"
-import { identityPlace, startWorkers } from "./shardLink.js"
+import { startWorkers } from "./shardLink.js"
 import type { ShardLink, ShardMemories, WorkerPlan } from "./shardLink.js"
-import { RECORD_INTENT, RECORD_PAYLOAD, RECORD_PEER, RECORD_PRIORITY, RECORD_TIME, WAKE } from "./shardMessages.js"
-import type { FromWorker, Introduction, ToWorker } from "./shardMessages.js"
+import { RECORD_INTENT, RECORD_PAYLOAD, RECORD_PEER, RECORD_TIME, WAKE } from "./shardMessages.js"
+import type { FromWorker, ToWorker } from "./shardMessages.js"
 import { ShardPeer } from "./shardPeer.js"
+import { ShardSender } from "./shardSender.js"
+import { ShardSessions } from "./shardSessions.js"
+import type { ShardWaiting } from "./shardSessions.js"
 
 const { code } = DropReason
 
@@ -31,7 +30,7 @@ const { code } = DropReason
 const TURN_BUDGET = 4
 const BETWEEN_CLOCKS = 64
 /** Milliseconds that workers have to say CLOSE to everybody. */
-const END_WITHIN = 1_000
+const END_WITHIN = 3_000
 
 export interface ShardOutput {
   readonly event: (event: TransportEvent) => void
@@ -43,18 +42,6 @@ export interface ShardOutput {
 
 type Ready = Extract<FromWorker, { readonly type: "ready" }>
 
-export interface ShardWaiting {
-  readonly onConnected: (peer: ShardPeer) => void
-  readonly onFailed: (error: IntentraError) => void
-}
-
-interface Pending {
-  readonly link: ShardLink
-  /** The identity that must answer, if one must. */
-  readonly identityKey: string | undefined
-  readonly waiting: ShardWaiting
-}
-
 /** Nobody's messages: asks the delivery ring what it has room for. */
 const NOBODY = { ringReliable: 0 } as RingPeer
 
@@ -63,22 +50,19 @@ export class ShardHost {
   readonly links: ReadonlyArray<ShardLink>
   /** What the workers and this thread have counted. */
   readonly counters: TransportCounters
-  readonly active = new Set<ShardPeer>()
+  readonly sessions: ShardSessions
+  readonly sender: ShardSender
   handler: DeliveryHandler | undefined = undefined
   /** Whether the stream has a consumer. */
   consumed = false
   /** Why the transport is over. */
   ended: IntentraError | "scope" | undefined = undefined
-  publicKey: Uint8Array = new Uint8Array(0)
   /** What the first worker said when it was ready. */
   first: Ready | undefined = undefined
 
   private readonly own = new TransportCounters()
   private readonly memories: ShardMemories
-  private readonly byIdentity = new Map<string, ShardPeer>()
-  private readonly pending = new Map<number, Pending>()
   private readonly replies = new Map<number, (reply: FromWorker | undefined) => void>()
-  private readonly blocked = new Set<{ readonly peer: ShardPeer; readonly callback: () => void }>()
   private readonly readied: Array<(index: number, ready: Ready | IntentraError) => void> = []
   private readonly scratch = new Uint8Array(MAX_PACKET_BYTES)
   private reportedDeliveries = 0
@@ -90,12 +74,19 @@ export class ShardHost {
   constructor(
     count: number,
     plan: WorkerPlan,
-    private readonly settings: Settings,
+    settings: Settings,
     private readonly output: ShardOutput
   ) {
     this.ring = new DeliveryRing(settings.deliveryQueue, settings.deliveryQueueBytes)
     this.memories = startWorkers(count, plan)
     this.links = this.memories.links
+    this.sender = new ShardSender(this.own)
+    this.sessions = new ShardSessions(
+      settings,
+      this.memories.identities,
+      (link, message) => this.post(link, message),
+      output.event
+    )
     this.counters = sumCounters(this.links.map(({ counters }) => counters), this.own)
     for (const link of this.links) {
       link.port.on("message", (message: FromWorker | typeof WAKE) => this.receive(link, message))
@@ -114,7 +105,7 @@ export class ShardHost {
   /** The first worker has bound its port: the others bind the same. */
   begin(first: Ready): void {
     this.first = first
-    this.publicKey = first.publicKey
+    this.sessions.publicKey = first.publicKey
     for (const link of this.links) if (link.index > 0) this.post(link, { type: "bind", port: first.address.port })
   }
 
@@ -129,8 +120,8 @@ export class ShardHost {
     const error = why === "scope"
       ? new IntentraError({ reason: "TransportClosed", detail: "the transport was closed while it connected" })
       : why
-    for (const { waiting } of this.pending.values()) waiting.onFailed(error)
-    this.pending.clear()
+    this.sessions.cancelAll(error)
+    this.sender.end()
     for (const link of this.links) this.post(link, { type: "end" })
     let timer: NodeJS.Timeout | undefined
     const allEnded = new Promise<void>((resolve) => {
@@ -146,16 +137,15 @@ export class ShardHost {
     for (const link of this.links) link.ended = true
     await Promise.all(this.links.map(({ worker }) => worker.terminate()))
     for (const link of this.links) this.drain(link, Infinity)
-    for (const peer of this.active) this.retire(peer, "TransportClosed")
+    for (const peer of this.sessions.active) this.sessions.retire(peer, "TransportClosed")
     for (const link of this.links) {
-      for (const peer of link.byNumber.values()) this.announce(peer, false, "", peer.unacknowledged)
+      for (const peer of link.byNumber.values()) this.sessions.announce(peer, false, "", peer.unacknowledged)
       link.port.close()
       link.up.wipe()
       link.down.wipe()
     }
     for (const reply of this.replies.values()) reply(undefined)
     this.replies.clear()
-    this.unblock()
     this.ring.wake()
   }
 
@@ -173,7 +163,7 @@ export class ShardHost {
     if (!link.ready) this.ready(link, error)
     if (this.ended === undefined) {
       this.end(error).catch((defect: unknown) => this.output.defect("ending the workers", defect))
-      this.wakeConsumer()
+      this.ring.wake()
     }
     this.whenEnded()
   }
@@ -214,7 +204,7 @@ export class ShardHost {
     this.own.longestTurnMs = Math.max(this.own.longestTurnMs, performance.now() - start)
     this.considerHold()
     this.feed(link)
-    this.unblock()
+    this.sender.unblock()
     if (this.ring.size > 0) this.ring.wake()
   }
 
@@ -267,16 +257,19 @@ export class ShardHost {
         link.ended = true
         return this.whenEnded()
       case "active":
-        return this.introduce(link, message)
+        this.sessions.add(new ShardPeer(this, link, message, performance.now()))
+        return this.sender.unblock()
       case "closed": {
         const peer = link.byNumber.get(message.peer)
         link.fading.push({ peer: message.peer, position: message.position })
         if (peer === undefined || peer.link !== link || peer.number !== message.peer) return
         peer.lastStats = message.stats
-        this.retire(peer, message.reason)
+        this.sessions.retire(peer, message.reason)
+        this.sender.unblock()
         // what this end has decided meanwhile goes before what the worker found
         const byPeer = message.byPeer && peer.closeReason === message.reason
-        return this.announce(peer, byPeer, message.text, message.unacknowledged + ((peer.sent - message.taken) | 0))
+        const unacknowledged = message.unacknowledged + ((peer.sent - message.taken) | 0)
+        return this.sessions.announce(peer, byPeer, message.text, unacknowledged)
       }
       case "log":
         return this.output.log(message.level, message.text)
@@ -285,9 +278,9 @@ export class ShardHost {
       case "connectFailed":
         return this.output.event(TransportEvent.ConnectFailed({ address: message.address, reason: message.reason }))
       case "connected":
-        return this.connected(message.id, link.byNumber.get(message.peer))
+        return this.sessions.connected(message.id, link.byNumber.get(message.peer))
       case "refused":
-        return this.refused(message.id, new IntentraError(message.failure))
+        return this.sessions.refused(message.id, new IntentraError(message.failure))
       case "stats":
       case "live": {
         const reply = this.replies.get(message.id)
@@ -323,7 +316,7 @@ export class ShardHost {
         return this.output.event(TransportEvent.Rekeyed({ peer }))
       case "room":
         peer.wants = false
-        return this.unblock()
+        return this.sender.unblock()
     }
   }
 
@@ -331,146 +324,25 @@ export class ShardHost {
     if (!link.ended) link.port.postMessage(message)
   }
 
-  // sessions
-
-  /** A worker has a new session: the one place where all of them meet, in one order. */
-  private introduce(link: ShardLink, introduction: Introduction): void {
-    const newer = new ShardPeer(this, link, introduction, performance.now())
-    const identityKey = identityKeyOf(newer.publicKey)
-    const older = this.byIdentity.get(identityKey)
-    const { maxSessions, sameIdentity } = this.settings
-    const isSmaller = Buffer.compare(this.publicKey, newer.publicKey) < 0
-    const outcome = older === undefined || older.link === link
-      ? "both"
-      : arbitrate(older, newer, isSmaller, sameIdentity)
-    if (older !== undefined && outcome === "continue") {
-      const { link: oldLink, number, unacknowledged } = older
-      link.byNumber.set(newer.number, older)
-      older.continueIn(newer)
-      this.post(oldLink, { type: "close", peer: number, reason: "Replaced" })
-      this.output.event(TransportEvent.PeerRejoined({ peer: older, unacknowledged }))
-      return this.resolve(identityKey, older)
-    }
-    if (older !== undefined && outcome === "yield") {
-      link.byNumber.set(newer.number, older)
-      return this.post(link, { type: "close", peer: newer.number, reason: "Replaced" })
-    }
-    if (older !== undefined && outcome === "replace") {
-      this.post(older.link, { type: "close", peer: older.number, reason: "Replaced" })
-      this.retire(older, "Replaced")
-    }
-    if (outcome === "refuse" || (this.active.size >= maxSessions && !newer.initiator)) {
-      return this.post(link, { type: "close", peer: newer.number, reason: "LimitExceeded" })
-    }
-    link.byNumber.set(newer.number, newer)
-    this.active.add(newer)
-    this.byIdentity.set(identityKey, newer)
-    Atomics.add(this.memories.identities, identityPlace(identityKey), 1)
-    this.output.event(TransportEvent.PeerConnected({ peer: newer }))
-    if (!newer.initiator && !isSmaller) this.resolve(identityKey, newer)
-  }
-
-  /** A session has ended, or will as soon as its worker hears of it. */
-  private retire(peer: ShardPeer, reason: CloseReason): void {
-    if (!this.active.delete(peer)) return
-    peer.closeReason = reason
-    const identityKey = identityKeyOf(peer.publicKey)
-    Atomics.sub(this.memories.identities, identityPlace(identityKey), 1)
-    if (this.byIdentity.get(identityKey) === peer) {
-      this.byIdentity.delete(identityKey)
-      // where several are allowed, the newest of the others
-      for (const other of this.active) {
-        if (this.settings.sameIdentity === "allow" && identityKeyOf(other.publicKey) === identityKey) {
-          this.byIdentity.set(identityKey, other)
-        }
-      }
-    }
-    this.unblock()
-  }
-
-  private announce(peer: ShardPeer, byPeer: boolean, text: string, unacknowledged: number): void {
-    const { closeReason: reason, isAnnounced } = peer
-    if (isAnnounced || reason === undefined) return
-    peer.isAnnounced = true
-    this.output.event(TransportEvent.PeerClosed({ peer, reason, byPeer, text, unacknowledged }))
-  }
+  // requests
 
   close(peer: ShardPeer, reason: CloseReason): void {
-    if (this.ended !== undefined || peer.closeReason !== undefined) return
-    this.post(peer.link, { type: "close", peer: peer.number, reason })
-    this.retire(peer, reason)
-  }
-
-  // connecting
-
-  /** Handshakes of ours that are not decided. */
-  get connecting(): number {
-    return this.pending.size
+    if (this.ended !== undefined) return
+    this.sessions.close(peer, reason)
+    this.sender.unblock()
   }
 
   /** Begins a handshake in the next worker, and returns a number to cancel it by. */
   connect(address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean, waiting: ShardWaiting): number {
     const id = this.nextId++
-    const link = this.links[this.nextLink++ % this.links.length]
-    this.pending.set(id, {
-      link,
-      identityKey: remoteKey === undefined ? undefined : identityKeyOf(remoteKey),
-      waiting
-    })
-    this.post(link, { type: "connect", id, address, remoteKey, quick })
+    this.sessions.connect(id, this.links[this.nextLink++ % this.links.length], address, remoteKey, quick, waiting)
     return id
-  }
-
-  /** The caller lost interest: in the handshake, or in the session that it has become meanwhile. */
-  cancel(id: number): void {
-    const pending = this.pending.get(id)
-    if (pending === undefined) return
-    this.pending.delete(id)
-    this.post(pending.link, { type: "cancel", id })
-  }
-
-  private connected(id: number, peer: ShardPeer | undefined): void {
-    const pending = this.pending.get(id)
-    this.pending.delete(id)
-    if (peer === undefined) {
-      pending?.waiting.onFailed(
-        new IntentraError({
-          reason: "Refused",
-          detail: "the session ended as soon as it began",
-          closeReason: "Replaced"
-        })
-      )
-    } else if (pending !== undefined) pending.waiting.onConnected(peer)
-    // its caller had lost interest before the worker heard of it
-    else if (peer.initiator && peer.holders === 0) this.close(peer, "LocalClosed")
-  }
-
-  private refused(id: number, error: IntentraError): void {
-    const pending = this.pending.get(id)
-    if (pending === undefined) return
-    this.pending.delete(id)
-    const { identityKey, waiting } = pending
-    const peer = error.closeReason === "Replaced" && identityKey !== undefined
-      ? this.byIdentity.get(identityKey)
-      : undefined
-    if (peer === undefined) waiting.onFailed(error)
-    else waiting.onConnected(peer)
-  }
-
-  /** Both ends connect at once, and the other's session stands: whoever waits for this identity has it. */
-  private resolve(identityKey: string, peer: ShardPeer): void {
-    if (this.settings.sameIdentity === "allow") return
-    for (const [id, pending] of this.pending) {
-      if (pending.identityKey !== identityKey || pending.link === peer.link) continue
-      this.cancel(id)
-      pending.waiting.onConnected(peer)
-    }
   }
 
   /** The peer of an active session with this key, if it has been heard lately. */
   livePeer(remoteKey: Uint8Array): Effect.Effect<ShardPeer | undefined> {
     return Effect.suspend(() => {
-      const peer = this.settings.sameIdentity === "allow" ? undefined : this.byIdentity.get(identityKeyOf(remoteKey))
+      const peer = this.sessions.find(remoteKey)
       if (peer === undefined) return Effect.succeed(undefined)
       return Effect.map(
         this.request(peer.link, (id) => ({ type: "live", id, peer: peer.number })),
@@ -494,84 +366,6 @@ export class ShardHost {
       this.post(link, message(id))
       return Effect.sync(() => this.replies.delete(id))
     })
-  }
-
-  // sending
-
-  send(peer: ShardPeer, payload: Uint8Array, intent: number, priority: number, ttl: number): SendResult {
-    if (peer.closeReason !== undefined || this.ended !== undefined) return SESSION_CLOSED
-    if (payload.length > peer.limitOf(intent)) return PAYLOAD_TOO_LARGE
-    const isReliable = intent === Intent.RELIABLE
-    if (isReliable && peer.credit <= 0) return WOULD_BLOCK
-    const { link } = peer
-    const { down } = link
-    const at = down.reserve(RECORD_PAYLOAD + payload.length)
-    if (at < 0) {
-      this.wake(link)
-      if (isReliable) return WOULD_BLOCK
-      this.own.drops[code.Overload]++
-      this.own.messagesQueued++
-      return OVERLOAD
-    }
-    down.view.setUint32(at + RECORD_PEER, peer.number, true)
-    down.bytes[at + RECORD_INTENT] = intent
-    down.bytes[at + RECORD_PRIORITY] = priority
-    down.view.setFloat64(at + RECORD_TIME, ttl === Infinity ? Infinity : performance.now() + ttl, true)
-    down.bytes.set(payload, at + RECORD_PAYLOAD)
-    down.commit()
-    if (isReliable) peer.sent = (peer.sent + 1) | 0
-    if (!link.waking) {
-      link.waking = true
-      queueMicrotask(() => {
-        link.waking = false
-        this.wake(link)
-      })
-    } else if (!down.hasRoom(0, down.capacity / 2)) {
-      // the turn is long: the worker begins before it ends
-      this.wake(link)
-    }
-    return ACCEPTED
-  }
-
-  private wake(link: ShardLink): void {
-    if (link.down.mustTell() && !link.ended) link.port.postMessage(WAKE)
-  }
-
-  /** Calls back once when Reliable may have room again, or the session has ended. */
-  onRoom(peer: ShardPeer, callback: () => void): () => void {
-    const waiter = { peer, callback }
-    this.blocked.add(waiter)
-    this.want(peer)
-    // it may have come meanwhile
-    queueMicrotask(() => this.unblock())
-    return () => this.blocked.delete(waiter)
-  }
-
-  private want(peer: ShardPeer): void {
-    if (peer.credit > 0) peer.link.down.starve()
-    else if (!peer.wants) {
-      peer.wants = true
-      this.post(peer.link, { type: "want", peer: peer.number })
-    }
-  }
-
-  private unblock(): void {
-    if (this.blocked.size === 0) return
-    const woken = new Map<ShardPeer, number>()
-    for (const waiter of this.blocked) {
-      const { peer } = waiter
-      if (peer.closeReason === undefined && this.ended === undefined) {
-        // no more than there is room for: the others would only wait again
-        const count = woken.get(peer) ?? 0
-        if (count >= peer.credit || !peer.link.down.hasRoom(RECORD_PAYLOAD + MAX_PACKET_BYTES)) {
-          this.want(peer)
-          continue
-        }
-        woken.set(peer, count + 1)
-      }
-      this.blocked.delete(waiter)
-      waiter.callback()
-    }
   }
 
   // delivering
@@ -604,7 +398,7 @@ export class ShardHost {
 
   /** Tells a worker that waits for room above that there is some. */
   private feed(link: ShardLink): void {
-    if (Atomics.load(this.memories.hold, 0) === 0 && link.up.mustFeed()) this.wake(link)
+    if (Atomics.load(this.memories.hold, 0) === 0 && link.up.mustFeed()) this.sender.wake(link)
   }
 
   /** Folds the counters into metrics, and says what was dropped here since the last time. */
@@ -620,11 +414,6 @@ export class ShardHost {
       this.output.event(TransportEvent.Overloaded({ queue: "SendQueue", dropped: refused - this.reportedSends }))
     }
     this.reportedSends = refused
-  }
-
-  private wakeConsumer(): void {
-    this.unblock()
-    this.ring.wake()
   }
 }
 

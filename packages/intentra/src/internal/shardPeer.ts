@@ -75,7 +75,7 @@ export class ShardPeer extends PeerHandle {
   }
 
   unsafeSend(payload: Uint8Array, options: SendOptions = SendOptions.default): SendResult {
-    return this.host.send(this, payload, options.intentCode, options.priority, options.ttlMillis)
+    return this.host.sender.send(this, payload, options.intentCode, options.priority, options.ttlMillis)
   }
 
   get stats(): Effect.Effect<PeerStats> {
@@ -85,6 +85,6 @@ export class ShardPeer extends PeerHandle {
   close = (reason: CloseReason = "LocalClosed"): Effect.Effect<void> => Effect.sync(() => this.host.close(this, reason))
 
   protected onRoom(callback: () => void): () => void {
-    return this.host.onRoom(this, callback)
+    return this.host.sender.onRoom(this, callback)
   }
 }

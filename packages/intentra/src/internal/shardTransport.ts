@@ -218,7 +218,7 @@ export const makeSharded = (
       (host) => Effect.ensuring(Effect.promise(() => host.end("scope")), Effect.sync(() => events.end()))
     )
     onHost(host)
-    active = () => host.active
+    active = () => host.sessions.active
     const { address, cryptoKind, socketKind } = yield* start(host)
     const fold = metrics.makeFold(host.counters)
     yield* Effect.acquireRelease(
@@ -247,7 +247,7 @@ export const makeSharded = (
               onFailed: (error) => Deferred.unsafeDone(result, Effect.fail(error))
             })
             peer = yield* restore(Deferred.await(result)).pipe(
-              Effect.onInterrupt(() => Effect.sync(() => host.cancel(id)))
+              Effect.onInterrupt(() => Effect.sync(() => host.sessions.cancel(id)))
             )
           }
           const held = peer
@@ -271,7 +271,7 @@ export const makeSharded = (
           detail: `cannot connect to ${options.host} port ${options.port}: the port must be from 1 to 65535`
         })
       }
-      if (host.active.size + host.connecting >= settings.maxSessions) {
+      if (host.sessions.active.size + host.sessions.connecting >= settings.maxSessions) {
         return yield* new IntentraError({
           reason: "SessionLimit",
           detail: `this transport has ${settings.maxSessions} sessions already: raise maxSessions`
@@ -291,7 +291,7 @@ export const makeSharded = (
         }
         const refused: Array<{ peer: Peer; result: SendResult.SendResult }> = []
         let accepted = 0
-        for (const peer of host.active) {
+        for (const peer of host.sessions.active) {
           const result = peer.unsafeSend(payload, checked)
           if (result === SendResult.ACCEPTED) accepted++
           else refused.push({ peer, result })
@@ -300,14 +300,14 @@ export const makeSharded = (
       })
 
     return {
-      publicKey: host.publicKey,
+      publicKey: host.sessions.publicKey,
       address,
       socketKind,
       cryptoKind,
       ...deliveriesOf(host),
       events: events.stream,
       connect,
-      peers: Effect.sync(() => Array.from(host.active)),
+      peers: Effect.sync(() => Array.from(host.sessions.active)),
       broadcast,
       counters: host.counters,
       foldMetrics: Effect.sync(fold)

@@ -14,7 +14,7 @@ import { workerData } from "node:worker_threads"
 import { Authorizer } from "../Authorizer.js"
 import type { AuthorizerShape } from "../Authorizer.js"
 import { Handshake } from "../Handshake.js"
-import { HandshakeGate } from "../HandshakeGate.js"
+import { HandshakeGate, layerShared } from "../HandshakeGate.js"
 import { layerConcerns, layerPrimitives } from "../Intentra.js"
 import { IntentraError } from "../IntentraError.js"
 import { PacketCrypto } from "../PacketCrypto.js"
@@ -42,7 +42,7 @@ const LABEL = new TextEncoder().encode("intentra 2 cookie secret")
 
 /** Every worker derives the same secret of a period from the root that the main thread drew. */
 const layerGate = Layer.unwrapEffect(Effect.map(Mac, (mac) =>
-  HandshakeGate.layerWith(options.gate, {
+  layerShared(options.gate ?? {}, {
     fill: (out, period) => {
       const input = new Uint8Array(LABEL.length + 4)
       input.set(LABEL)
