@@ -47,7 +47,7 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
   const ours = Effect.gen(function*() {
     if (common === undefined) return yield* Effect.dieMessage("it never began")
     const { host, hub } = common
-    yield* until("nobody", () => host.active.size === 0 && hub.counters.sessionsActive === 0)
+    yield* until("nobody", () => host.sessions.active.size === 0 && hub.counters.sessionsActive === 0)
     return common
   })
 
@@ -61,9 +61,9 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
         const one = yield* client(n)
         clients.push([one, yield* one.connect(to(hub)), yield* inbox(one)])
       }
-      yield* until("16 peers", () => host.active.size === 16)
+      yield* until("16 peers", () => host.sessions.active.size === 16)
       for (const { index } of host.links) {
-        assert.isTrue(Array.from(host.active).some(({ link }) => link.index === index))
+        assert.isTrue(Array.from(host.sessions.active).some(({ link }) => link.index === index))
       }
       for (let i = 0; i < 20; i++) {
         for (const [, peer] of clients) yield* peer.send(bytesOf(`${peer.id} ${i}`), { intent: "Reliable" })
@@ -92,8 +92,8 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       const one = yield* client(1)
       const back = yield* inbox(one)
       const peer = yield* one.connect(to(hub, nat.address))
-      yield* until("the peer", () => host.active.size === 1)
-      const [remote] = host.active
+      yield* until("the peer", () => host.sessions.active.size === 1)
+      const [remote] = host.sessions.active
       const ports = new Set([remote.address.port])
       for (let round = 0; round < 6; round++) {
         for (let i = 0; i < 10; i++) {
@@ -107,7 +107,7 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       }
       assert.deepStrictEqual(received.map(textOf), Array.from({ length: 60 }, (_, i) => `up ${i}`))
       assert.deepStrictEqual(back.map(textOf), Array.from({ length: 60 }, (_, i) => `down ${i}`))
-      assert.deepStrictEqual([host.active.size, remote.closeReason], [1, undefined])
+      assert.deepStrictEqual([host.sessions.active.size, remote.closeReason], [1, undefined])
       assert.deepStrictEqual([hub.counters.handshakes - handshakes, hub.counters.moves - moves], [1, 5])
       yield* until("the ledger", () => imbalance(hub.counters) === 0)
       // before the way is gone
@@ -127,7 +127,7 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
         const again = yield* client(1)
         peers.push(yield* again.connect(to(hub)))
         yield* until("the newest", () => events.filter(({ _tag }) => _tag === "PeerConnected").length === i + 1)
-        assert.strictEqual(host.active.size, 1)
+        assert.strictEqual(host.sessions.active.size, 1)
         workers.add(workerOf(transport, publicKey))
         yield* until("the older one's end", () => closesOf(events).length === i)
       }
@@ -147,7 +147,7 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
         const one = yield* client(n)
         ends.push(yield* Effect.exit(one.connect(to(hub))))
         yield* Effect.sleep("20 millis")
-        assert.isAtMost(host.active.size, 3)
+        assert.isAtMost(host.sessions.active.size, 3)
       }
       const stayed = ends.map((exit) => Exit.isSuccess(exit) && exit.value.closeReason === undefined)
       assert.deepStrictEqual(stayed, [true, false, false, false, true, true, false, false, false])
@@ -199,8 +199,8 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       const one = yield* client(1)
       yield* one.connect(to(hub))
       const back = yield* inbox(one)
-      yield* until("the peer", () => host.active.size === 1)
-      const [remote] = host.active
+      yield* until("the peer", () => host.sessions.active.size === 1)
+      const [remote] = host.sessions.active
       const options = SendOptions.make({ intent: "Reliable" })
       const results = Array.from({ length: 300 }, (_, i) => remote.unsafeSend(bytesOf(String(i)), options))
       assert.deepStrictEqual(
@@ -259,7 +259,7 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       const stranger = yield* client(2)
       const refused = yield* Effect.flip(stranger.connect(to(hub)))
       assert.deepStrictEqual([refused.reason, refused.closeReason], ["Refused", "AuthFail"])
-      yield* until("one peer", () => host.active.size === 1)
+      yield* until("one peer", () => host.sessions.active.size === 1)
       yield* SubscriptionRef.set(keys, [])
       yield* until("the end", () => peer.closeReason !== undefined)
       assert.strictEqual(peer.closeReason, "AuthFail")
@@ -278,7 +278,7 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
           const [there, here] = yield* Effect.all([other.connect(to(hub)), hub.connect(to(other))], {
             concurrency: "unbounded"
           })
-          yield* until("one session", () => host.active.size === 1 && hub.counters.sessionsActive === 1)
+          yield* until("one session", () => host.sessions.active.size === 1 && hub.counters.sessionsActive === 1)
           const atOther = yield* inbox(other)
           const atHub = yield* inbox(hub)
           yield* until("a way there", () => here.unsafeSend(bytesOf("there")) === SendResult.ACCEPTED)
@@ -305,7 +305,7 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       assert.strictEqual(busy.reason, "ConsumerBusy")
       const one = yield* client(1)
       const peer = yield* one.connect({ ...to(hub), handshake: "IK" })
-      yield* until("the peer", () => host.active.size === 1)
+      yield* until("the peer", () => host.sessions.active.size === 1)
       const [own] = yield* hub.peers
       for (const intent of ["Realtime", "Sequenced", "Reliable"] as const) yield* peer.send(bytesOf("hi"), { intent })
       yield* until("three", () => seen.length === 3)
@@ -326,8 +326,8 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       const waiting = yield* Effect.fork(Effect.flip(
         Effect.scoped(hub.connect({ host: "127.0.0.1", port: 9, publicKey: hub.publicKey }))
       ))
-      yield* until("the peer", () => host.active.size === 1)
-      const [remote] = host.active
+      yield* until("the peer", () => host.sessions.active.size === 1)
+      const [remote] = host.sessions.active
       yield* Scope.close(scope, Exit.void)
       yield* until("CLOSE", () => peer.closeReason !== undefined)
       assert.deepStrictEqual([peer.closeReason, remote.closeReason], ["PeerClosed", "TransportClosed"])
@@ -347,8 +347,8 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       const events = yield* eventsOf(hub)
       const one = yield* client(1)
       yield* one.connect(to(hub))
-      yield* until("the peer", () => host.active.size === 1)
-      const [remote] = host.active
+      yield* until("the peer", () => host.sessions.active.size === 1)
+      const [remote] = host.sessions.active
       const consumer = yield* Effect.fork(Effect.flip(Stream.runDrain(hub.deliveries)))
       const dead = (remote.link.index + 1) % 3
       yield* Effect.promise(() => host.links[dead].worker.terminate())

@@ -74,7 +74,7 @@ export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(te
 
 /** Which worker has the session of a peer of this key. */
 export const workerOf = ({ host }: Sharded, publicKey: Uint8Array): number => {
-  for (const peer of host.active) if (Buffer.compare(peer.publicKey, publicKey) === 0) return peer.link.index
+  for (const peer of host.sessions.active) if (Buffer.compare(peer.publicKey, publicKey) === 0) return peer.link.index
   return -1
 }
 
