@@ -1,38 +1,23 @@
 /**
  * How to test your own application: the same code, on a network that exists in memory, with weather that you choose and
- * time that passes when you say so. Every run is the same.
+ * time that passes when you say so. Every run is the same. As a test, with laws: `test/Application.test.ts`.
  *
- *     npx tsx packages/examples/src/simulated.ts
+ *     npx tsx packages/examples/src/simulated/main.ts
  */
 import { Network } from "@intentra/udp"
-import { Context, Effect, Layer, Logger, LogLevel, Stream } from "effect"
+import { Effect, Logger, LogLevel } from "effect"
 import { Intentra, IntentraTest } from "intentra"
-import type { ConnectOptions } from "intentra"
-
-/** The application: a position every 50 ms for a minute. It knows nothing of simulations. */
-const application = (hub: ConnectOptions) =>
-  Effect.gen(function*() {
-    const transport = yield* Intentra
-    const peer = yield* transport.connect(hub)
-    for (let i = 0; i < 1200; i++) {
-      yield* peer.send(new TextEncoder().encode(`position ${i}`), { intent: "Sequenced", ttl: "200 millis" })
-      yield* Effect.sleep("50 millis")
-    }
-  })
+import { vehicle, viewer } from "./application.js"
 
 const test = Effect.gen(function*() {
   const network = yield* Network
-  const hub = yield* Effect.map(
-    Layer.build(IntentraTest.layerNetwork({ host: "10.0.0.1", allow: "any" })),
-    Context.get(Intentra)
-  )
+  const hub = yield* IntentraTest.make(network, { host: "10.0.0.1", allow: "any" })
   const arrivals: Array<number> = []
-  yield* Effect.forkScoped(
-    Stream.runForEach(hub.deliveries, (delivery) => Effect.sync(() => arrivals.push(delivery.receivedAt)))
-  )
-  const address = { host: "10.0.0.1", port: hub.address.port, publicKey: hub.publicKey }
-  yield* Effect.forkScoped(
-    Effect.provide(Effect.scoped(application(address)), IntentraTest.layerNetwork({ host: "10.0.0.2" }))
+  yield* viewer((_, at) => arrivals.push(at)).pipe(Effect.provideService(Intentra, hub), Effect.forkScoped)
+  yield* vehicle({ host: "10.0.0.1", port: hub.address.port, publicKey: hub.publicKey }).pipe(
+    Effect.scoped,
+    Effect.provide(IntentraTest.layerNetwork({ host: "10.0.0.2" })),
+    Effect.forkScoped
   )
 
   // twenty seconds of a good link, twenty of a bad one, five of none, and the rest good again
