@@ -122,14 +122,14 @@ const scraper = (target: string) =>
       ),
       ended
     )
-    const port = yield* Effect.async<string, Error>((resume) => {
+    const port = yield* Effect.async<string>((resume) => {
       let text = ""
       child.stderr?.setEncoding("utf8").on("data", (part: string) => {
         text += part
         const match = /msg="?Listening on"? address=\S*?:([1-9]\d*)/.exec(text)
         if (match !== null) resume(Effect.succeed(match[1]))
       })
-      child.on("exit", () => resume(Effect.fail(new Error(text))))
+      child.on("exit", () => resume(Effect.die(text)))
     })
     return { url: `http://127.0.0.1:${port}/api/v1` } satisfies Server
   })

@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url"
 
 const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-const promtool = (...args: ReadonlyArray<string>) => spawnSync("promtool", args, { encoding: "utf8", timeout: 30_000 })
+const program = process.env.PROMTOOL ?? "promtool"
+
+const promtool = (...args: ReadonlyArray<string>) => spawnSync(program, args, { encoding: "utf8", timeout: 30_000 })
 
 const missing = promtool("--version").error !== undefined
 if (missing) console.log("no promtool is installed: the rules are not checked by it")
