@@ -24,9 +24,13 @@ interface Run {
   readonly delivered: number
   readonly datagrams: number
   readonly seconds: number
+  /** Of this process, all threads. */
+  readonly cpuSeconds: number
 }
 
 const grouped = (count: number): string => Math.round(count).toLocaleString("en")
+
+const secondsOf = ({ system, user }: NodeJS.CpuUsage): number => (system + user) / 1e6
 
 const keyOf = (n: number): Redacted.Redacted<Uint8Array> => {
   const bytes = new Uint8Array(32).fill(7)
@@ -38,6 +42,7 @@ const run = ({ minutes, peers: count, seed }: DeterminismOptions): Effect.Effect
   Effect.scoped(
     Effect.gen(function*() {
       const began = performance.now()
+      const cpu = process.cpuUsage()
       const network = yield* Network.make({ seed, latency: 10, jitter: 5, loss: 0.01, duplicate: 0.01, trace: "hash" })
       const hub = yield* IntentraTest.make(network, { host: "10.0.0.1", key: keyOf(0), allow: "any" })
       const connecting = []
@@ -68,7 +73,8 @@ const run = ({ minutes, peers: count, seed }: DeterminismOptions): Effect.Effect
         sent,
         delivered,
         datagrams: network.ledger.sent,
-        seconds: (performance.now() - began) / 1000
+        seconds: (performance.now() - began) / 1000,
+        cpuSeconds: secondsOf(process.cpuUsage(cpu))
       }
     })
   )
@@ -84,7 +90,9 @@ export const determinism = async (options: DeterminismOptions): Promise<boolean>
     const one = await Effect.runPromise(run(options))
     runs.push(one)
     console.log(
-      `run ${i}: hash ${one.hash}, ${one.seconds.toFixed(1)} s, ${grouped(one.delivered)} of ${grouped(one.sent)} ` +
+      `run ${i}: hash ${one.hash}, ${one.seconds.toFixed(1)} s (${one.cpuSeconds.toFixed(1)} s of CPU), ${
+        grouped(one.delivered)
+      } of ${grouped(one.sent)} ` +
         `updates delivered, ${grouped(one.datagrams)} datagrams`
     )
   }
