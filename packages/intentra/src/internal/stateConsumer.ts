@@ -1,0 +1,60 @@
+import type { StateChange } from "../StateEntry.js"
+import type { StateRecord } from "./stateRecord.js"
+
+/**
+ * Changes that one consumer has not taken yet: the newest of each key. A key that came and went meanwhile leaves no trace,
+ * so this is never longer than there are keys here, or were when the consumer last looked.
+ */
+export class StateConsumer<A> {
+  ended = false
+  private readonly pending = new Map<string, StateRecord<A>>()
+  /** Keys that the consumer believes to be there. */
+  private readonly told = new Set<string>()
+  private waiter: (() => void) | undefined = undefined
+
+  add(record: StateRecord<A>): void {
+    if (record.deleted && !this.told.has(record.viewKey)) {
+      this.pending.delete(record.viewKey)
+      return
+    }
+    this.pending.set(record.viewKey, record)
+    this.wake()
+  }
+
+  drain(): Array<StateChange<A>> {
+    const changes: Array<StateChange<A>> = []
+    for (const [key, record] of this.pending) {
+      if (record.deleted) {
+        this.told.delete(key)
+        changes.push({ _tag: "Deleted", key, publisher: record.source.publisher })
+        continue
+      }
+      const entry = record.read()
+      if (entry === undefined) continue
+      this.told.add(key)
+      changes.push({ _tag: entry.stale ? "Stale" : "Updated", key, entry })
+    }
+    this.pending.clear()
+    return changes
+  }
+
+  onWake(callback: () => void): void {
+    this.waiter = callback
+  }
+
+  forgetWaiter(): void {
+    this.waiter = undefined
+  }
+
+  end(): void {
+    this.ended = true
+    this.wake()
+  }
+
+  private wake(): void {
+    const { waiter } = this
+    if (waiter === undefined) return
+    this.waiter = undefined
+    waiter()
+  }
+}

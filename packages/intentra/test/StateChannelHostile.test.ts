@@ -1,0 +1,163 @@
+import { assert, describe, it } from "@effect/vitest"
+import { FastCheck } from "effect"
+import * as Wire from "../src/internal/stateWire.js"
+import { seeded } from "./support/simulation.js"
+import { channel, End, peer } from "./support/stateCores.js"
+import type { FakePeer } from "./support/stateCores.js"
+
+const limits = { maxKeys: 20, maxTombstones: 20, maxSubscriptions: 30 }
+
+/** A change of one message: bytes overwritten, cut off, or added. */
+const damage = FastCheck.record({
+  message: FastCheck.nat(),
+  at: FastCheck.integer({ min: 4, max: 80 }),
+  bytes: FastCheck.uint8Array({ minLength: 1, maxLength: 12 }),
+  cut: FastCheck.option(FastCheck.integer({ min: 0, max: 80 }), { nil: undefined })
+})
+
+type Damage = typeof damage extends FastCheck.Arbitrary<infer T> ? T : never
+
+const damaged = (message: Uint8Array, { at, bytes, cut }: Damage): Uint8Array => {
+  const out = new Uint8Array(Math.max(message.length, at + bytes.length))
+  out.set(message)
+  out.set(bytes, at)
+  return out.subarray(0, cut ?? out.length)
+}
+
+const sizeOf = (end: End): void => {
+  const { core } = end
+  assert.isAtMost(core.publisher.count, limits.maxSubscriptions)
+  assert.isAtMost(core.publisher.table.cells.size, limits.maxKeys + limits.maxTombstones)
+  for (const subscription of core.subscriptions) {
+    let records = 0
+    for (const source of core.numbers.values()) records += source.holding.records.size
+    assert.isAtMost(records, 2 * (2 * limits.maxKeys + limits.maxTombstones))
+    assert.isAtMost(core.numbers.size, 2)
+    assert.isAtMost(subscription.deadlines.size, records + 2)
+  }
+}
+
+/** An end that publishes and subscribes, and the end that it talks to; both see the other as `peer`. */
+const pair = () => {
+  const here: FakePeer = peer(1)
+  const there: FakePeer = peer(2)
+  const honest = new End([there], limits, 1)
+  const other = new End([here], limits, 2)
+  return { here, there, honest, other }
+}
+
+describe("a hostile peer of a state channel", () => {
+  it.prop(
+    "damaged messages never throw, are counted, and take no more memory than the limits say",
+    [FastCheck.array(damage, { minLength: 1, maxLength: 60 })],
+    ([damages]) => {
+      const { here, honest, other, there } = pair()
+      const subscription = honest.subscribe()
+      const consumer = subscription.addConsumer()
+      other.subscribe()
+      const seen: Array<Uint8Array> = []
+      let now = 0
+      for (const one of damages) {
+        now += 5
+        for (const end of [honest, other]) {
+          end.publish(`${now % 17}`, now)
+          end.tick(now)
+        }
+        // what the other end says arrives whole, and then damaged
+        for (const message of here.outbox.splice(0)) {
+          seen.push(message)
+          honest.core.receive(there, message, now)
+        }
+        for (const message of there.outbox.splice(0)) {
+          seen.push(message)
+          other.core.receive(here, message, now)
+        }
+        if (seen.length > 0) honest.core.receive(there, damaged(seen[one.message % seen.length], one), now)
+        consumer.drain()
+        sizeOf(honest)
+      }
+    },
+    seeded(300)
+  )
+
+  it.prop(
+    "bytes behind the prefix that mean nothing never throw, and are counted",
+    [FastCheck.integer({ min: 0, max: 8 }), FastCheck.uint8Array({ maxLength: 100 })],
+    ([kind, rest]) => {
+      const { honest, there } = pair()
+      honest.subscribe()
+      honest.tick(0)
+      const writer = new Wire.WireWriter()
+      writer.begin(kind, channel, 1)
+      writer.raw(rest)
+      honest.core.receive(there, writer.message().slice(), 1)
+      honest.core.receive(there, writer.message().subarray(0, Math.min(12, writer.at)), 1)
+      sizeOf(honest)
+      assert.isAtLeast(honest.counters.malformed, 1)
+    },
+    seeded(1000)
+  )
+
+  it("a publisher that invents keys without end is held to twice the limit, and the rest is counted", () => {
+    const { here, honest, there } = pair()
+    const liar = new End([here], { ...limits, maxKeys: 1e6 }, 3)
+    const subscription = honest.subscribe()
+    const consumer = subscription.addConsumer()
+    for (let now = 0; now < 2000; now += 5) {
+      for (let i = 0; i < 20; i++) liar.publish(`${now} ${i}`, i)
+      liar.tick(now)
+      honest.tick(now)
+      for (const message of here.outbox.splice(0)) honest.core.receive(there, message, now)
+      for (const message of there.outbox.splice(0)) liar.core.receive(here, message, now)
+      sizeOf(honest)
+    }
+    assert.isAtMost(consumer.drain().length, 2 * limits.maxKeys)
+    assert.isAbove(honest.counters.limited, 1000)
+    assert.strictEqual(honest.counters.malformed, 0)
+  })
+
+  it("a peer has 16 subscriptions, and all together have the limit; the oldest of its own make room", () => {
+    const { honest, there } = pair()
+    const writer = new Wire.WireWriter()
+    const subscribe = (from: FakePeer, id: number, now: number) => {
+      writer.begin(Wire.SUBSCRIBE, channel, id)
+      writer.u8(Wire.EVERYTHING)
+      writer.u64(0)
+      writer.u64(0)
+      writer.varint(7)
+      writer.raw(new TextEncoder().encode("numbers"))
+      honest.core.receive(from, writer.message(), now)
+    }
+    for (let id = 0; id < 1000; id++) subscribe(there, id, id)
+    assert.strictEqual(honest.core.publisher.count, 16)
+    const another = peer(3)
+    for (let id = 0; id < 1000; id++) subscribe(another, id, id)
+    assert.strictEqual(honest.core.publisher.count, limits.maxSubscriptions)
+    assert.isAbove(honest.counters.refused, 900)
+  })
+
+  it("who acknowledges what was never sent, or misses it, is counted and not believed", () => {
+    const { here, honest, other, there } = pair()
+    other.subscribe()
+    honest.publish("a", 1)
+    for (let now = 0; now <= 100; now += 5) {
+      honest.tick(now)
+      other.tick(now)
+      for (const message of here.outbox.splice(0)) honest.core.receive(there, message, now)
+      for (const message of there.outbox.splice(0)) other.core.receive(here, message, now)
+    }
+    assert.strictEqual(honest.counters.malformed, 0)
+    const id = [...other.core.numbers.keys()][0]
+    const writer = new Wire.WireWriter()
+    for (const [have, missing] of [[1e9, []], [0, [0, 1e9]], [0, [1e9, 1]]] as const) {
+      writer.begin(Wire.STATUS, channel, id)
+      writer.u8(0)
+      writer.u64(have)
+      for (const one of missing) writer.varint(one)
+      honest.core.receive(there, writer.message(), 100)
+    }
+    assert.strictEqual(honest.counters.malformed, 3)
+    honest.tick(200)
+    assert.isAtMost(there.outbox.length, 1)
+  })
+})
