@@ -89,8 +89,6 @@ interface SessionClass {
     addressId: number,
     state: number,
     bucket: unknown,
-    forgeries: unknown,
-    strikes: unknown,
     datagramCeiling: number,
     rows: unknown,
     now: number
@@ -142,7 +140,6 @@ export const logicalSessions = (): void => {
       )
       const { TimerHeap } = await load<{ readonly TimerHeap: new() => Timers }>(`${folder}/internal/timerHeap.ts`)
       const TokenBucket = await load<Maker>(`${folder}/TokenBucket.ts`)
-      const StrikeCounter = await load<Maker>(`${folder}/StrikeCounter.ts`)
       const ReplayWindow = await load<Maker>(`${folder}/ReplayWindow.ts`)
       const { PacketCrypto } = await load<
         {
@@ -181,8 +178,6 @@ export const logicalSessions = (): void => {
           i + 1,
           state,
           TokenBucket.make({ rate: 10_000, burst: 500 }),
-          TokenBucket.make({ rate: 1000, burst: 200 }),
-          StrikeCounter.make(),
           2048,
           rows,
           0

@@ -21,7 +21,7 @@ export const newSession = (
   parameters: TransportParameters,
   state: number
 ): Session => {
-  const { crypto, handshake, rateLimiter, replayGuard, strikes } = core.services
+  const { crypto, handshake, rateLimiter, replayGuard } = core.services
   const hash = noise.handshakeHash.slice()
   const keys = noise.splitKeys()
   const session = new Session(
@@ -33,8 +33,6 @@ export const newSession = (
     core.host.addresses.acquire(address, addressOffset),
     state,
     rateLimiter.makeSession(),
-    rateLimiter.makeForgery(),
-    strikes.make(),
     Math.min(core.limits.maxDatagram, parameters.maxDatagram),
     core.rows,
     now

@@ -141,7 +141,7 @@ export class Receiver {
       return core.drop(code.RateLimited)
     }
     if (
-      session.forged && !session.forgeries.check(now) &&
+      session.forgeries !== undefined && !session.forgeries.check(now) &&
       !core.host.addresses.equals(session.addressId, addresses, addressOffset)
     ) {
       return core.drop(code.ForgeryLimited)
@@ -151,8 +151,7 @@ export class Receiver {
     if (verdict !== FRESH) return core.drop(verdict === REPLAYED ? code.Replayed : code.TooOld)
     const opened = this.open(keys, arena, offset, length, seq)
     if (opened < 0) {
-      session.forged = true
-      session.forgeries.charge(now)
+      this.forged(now, session)
       core.drop(code.AuthFailed)
       if (++keys.failedOpens >= FAILED_OPEN_LIMIT) {
         core.closeSession(now, session, "LimitExceeded", "too many forged packets for one key")
@@ -196,14 +195,13 @@ export class Receiver {
       core.drop(code.UnknownEpoch)
       return false
     }
-    if (!session.forgeries.check(now)) {
+    if (session.forgeries !== undefined && !session.forgeries.check(now)) {
       core.drop(code.ForgeryLimited)
       return false
     }
     const opened = this.open(keys, arena, offset, length, readU32(arena, offset + 8))
     if (opened < 0) {
-      session.forged = true
-      session.forgeries.charge(now)
+      this.forged(now, session)
       core.drop(code.AuthFailed)
       return false
     }
@@ -227,6 +225,11 @@ export class Receiver {
     this.start = host.makeRoom()
     this.plaintext = host.room
     return keys.receive.open(arena, offset, length, seq, this.plaintext, this.start)
+  }
+
+  private forged(now: number, session: Session): void {
+    session.forgeries ??= this.core.services.rateLimiter.makeForgery()
+    session.forgeries.charge(now)
   }
 
   private accept(
@@ -285,6 +288,7 @@ export class Receiver {
 
   private strike(now: number, session: Session): void {
     this.core.counters.strikes++
+    session.strikes ??= this.core.services.strikes.make()
     if (session.strikes.strike(now)) {
       this.core.closeSession(now, session, "ProtocolViolation", "too many malformed packets")
     }

@@ -67,10 +67,12 @@ export class Session extends SessionNumbers implements Endpoint {
   state: number
   /** The keys of the present epoch. */
   current: EpochKeys | undefined = undefined
-  /** An open has failed: the bucket of failed opens may be empty. */
-  forged = false
+  /** The bucket of failed opens, from the first one on. */
+  forgeries: TokenBucket | undefined = undefined
   private presentEpoch = 0
   readonly identityKey: string
+  /** From the first strike on. */
+  strikes: StrikeCounter | undefined = undefined
   timerAt = 0
   timerIndex = -1
   /** By epoch, two bits. */
@@ -164,8 +166,6 @@ export class Session extends SessionNumbers implements Endpoint {
     public addressId: number,
     state: number,
     readonly bucket: TokenBucket,
-    readonly forgeries: TokenBucket,
-    readonly strikes: StrikeCounter,
     /** The longest datagram that both ends take. */
     readonly datagramCeiling: number,
     rows: NumberRows,

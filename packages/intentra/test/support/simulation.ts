@@ -350,7 +350,7 @@ export const sessionState = (station: Station, session: Session) => {
   const keys = session.keys[session.epoch]
   return {
     state: session.state,
-    strikes: session.strikes.count(now),
+    strikes: session.strikes?.count(now) ?? 0,
     tokens: session.bucket.tokens(now),
     lastReceived: session.lastReceived,
     packetsReceived: session.packetsReceived,

@@ -39,7 +39,7 @@ const checkStation = (world: World, station: Station): void => {
       if (endpoint.state === OPENING) opening++
       if (endpoint.state === ACTIVE) active++
       const isHonest = index !== 1 && world.byId.get(endpoint.id) !== 1
-      law(!isHonest || endpoint.strikes.count(world.now) === 0, () => "an honest session has a strike")
+      law(!isHonest || (endpoint.strikes?.count(world.now) ?? 0) === 0, () => "an honest session has a strike")
       law(endpoint.addressId > 0 && hub.addresses.has(endpoint.addressId), () => "a session without an address")
     } else if (endpoint instanceof HalfOpen) {
       halfOpen++
