@@ -17,8 +17,7 @@ import type { HalfOpen } from "./responder.js"
 import { TOKEN_BYTES } from "./roaming.js"
 import type { Roaming } from "./roaming.js"
 import { PONG_BYTES, PROBE_TOKENS } from "./sender.js"
-import type { EpochKeys } from "./session.js"
-import type { Session } from "./session.js"
+import type { EpochKeys, Session } from "./session.js"
 import { ACTIVE, CLOSED, HALF_OPEN, OPENING } from "./session.js"
 
 const { code } = DropReason
