@@ -40,8 +40,10 @@ setTimeout(() => process.exit(3), 20_000).unref()
 const kinds = `
 import { Effect } from "effect"
 import { Intentra } from "intentra"
-const transport = await Effect.runPromise(Intentra.pipe(Effect.provide(Intentra.layer()), Effect.scoped))
-console.log("kinds:", transport.socketKind, transport.cryptoKind)
+const kindsOf = (layer) =>
+  Effect.runPromise(Effect.provide(Effect.map(Intentra, (it) => [it.socketKind, it.cryptoKind].join(" ")), layer))
+console.log("kinds:", await kindsOf(Intentra.layer()))
+console.log("of several threads:", await kindsOf(Intentra.layerSharded({ workers: 2 })))
 `
 
 const versionOf = (name: string): string => readJson<Manifest>(join(root, "node_modules", name, "package.json")).version
@@ -74,11 +76,11 @@ const compile = (project: string): Promise<Result> => {
   return run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."], project)
 }
 
-const runAll = async (project: string, how: string, wantedKinds: string): Promise<void> => {
+const runAll = async (project: string, how: string, wantedKinds: ReadonlyArray<string>): Promise<void> => {
   const node = (...args: ReadonlyArray<string>) => run(process.execPath, args, project)
   expect(`the quick start ${how}`, await node("--import", "./interrupter.mjs", "quickstart.js"), ["it listened"])
   expect(`the example ${how}`, await node("example.js"), ["21.5 °C"])
-  expect(`a transport ${how}`, await node("kinds.mjs"), [wantedKinds])
+  expect(`a transport ${how}`, await node("kinds.mjs"), wantedKinds)
   expect(`intentra --help ${how}`, await node("node_modules/@intentra/cli/bin/intentra.js", "--help"), ["keygen"])
 }
 
@@ -90,11 +92,11 @@ if (registry.code !== 0) {
   const project = mkdtempSync(join(tmpdir(), "intentra-install-"))
   if (expect("npm install", await install(project)) && expect("a user's program", await compile(project))) {
     const isFast = process.platform === "linux"
-    await runAll(project, "with koffi", isFast ? "kinds: batch" : "kinds: dgram")
+    await runAll(project, "with koffi", [isFast ? "kinds: batch" : "kinds: dgram", "threads: "])
     for (const name of ["koffi", "@koromix"]) {
       rmSync(join(project, "node_modules", name), { recursive: true, force: true })
     }
-    await runAll(project, "without koffi", "kinds: dgram node")
+    await runAll(project, "without koffi", ["kinds: dgram node", "threads: dgram node"])
   }
   rmSync(project, { recursive: true, force: true })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
