@@ -65,10 +65,13 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       for (const { index } of host.links) {
         assert.isTrue(Array.from(host.sessions.active).some(({ link }) => link.index === index))
       }
+      const before = performance.now()
       for (let i = 0; i < 20; i++) {
         for (const [, peer] of clients) yield* peer.send(bytesOf(`${peer.id} ${i}`), { intent: "Reliable" })
       }
       yield* until("all messages", () => received.length === 320)
+      const after = performance.now()
+      assert.isTrue(received.every(({ receivedAt }) => receivedAt > before - 1 && receivedAt < after + 1))
       for (const [one] of clients) {
         const key = Buffer.from(one.publicKey).toString("hex")
         const own = received.filter(({ peer }) => Buffer.from(peer.publicKey).toString("hex") === key).map(textOf)

@@ -52,13 +52,15 @@ const publicKeyFrom = (key: Uint8Array | string, name: string): Effect.Effect<Ui
 const ownKey = (options: IntentraOptions) =>
   options.key !== undefined
     ? Effect.succeed(options.key)
-    : StaticKey.generate.pipe(
-      Effect.tap(({ publicKey }) =>
-        Effect.logInfo(`no static key given: made one for this run, public key ${StaticKey.encode(publicKey)}`)
-      ),
-      Effect.map(({ secretKey }) => secretKey),
-      Effect.provide(StaticKey.layer)
-    )
+    : Effect.acquireRelease(Effect.provide(StaticKey.generate, StaticKey.layer), ({ secretKey }) =>
+      Effect.sync(() => Redacted.value(secretKey).fill(0))).pipe(
+        Effect.tap(({ publicKey }) =>
+          Effect.logInfo(`no static key given: made one for this run, public key ${StaticKey.encode(publicKey)}`)
+        ),
+        Effect.map(({ secretKey }) =>
+          secretKey
+        )
+      )
 
 const secretOf = (
   name: string,
