@@ -17,6 +17,18 @@ describe("intentra", () => {
       })
   )
 
+  it.live.each(["bash", "zsh", "fish"])(
+    "--completions %s knows every command and its options",
+    (shell) =>
+      Effect.gen(function*() {
+        const written: Array<string> = []
+        yield* program("0.0.0", ["--completions", shell], (text) => written.push(text))
+        for (const word of ["demo", "hub", "send", "listen", "top", "doctor", "sim", "replay", "bench", "server-key"]) {
+          assert.include(written.join("\n"), word)
+        }
+      })
+  )
+
   it.live.each<readonly [ReadonlyArray<string>, RegExp]>([
     [["demo", "--nope"], /'--nope'/],
     [["nope"], /Invalid subcommand for intentra - use one of 'demo'/],

@@ -19,20 +19,6 @@ describe.concurrent("main", () => {
       assert.strictEqual(told.stdout, `${version}\n`)
     }))
 
-  it.each(["bash", "zsh", "fish"])(
-    "--completions %s knows every command",
-    { timeout: TIMEOUT },
-    (shell) =>
-      withCommands(async (start) => {
-        const script = start("--completions", shell)
-        assert.strictEqual(await script.exit(), 0, script.output)
-        for (const command of ["demo", "hub", "send", "listen", "top", "doctor", "sim", "replay", "bench"]) {
-          assert.include(script.stdout, command)
-        }
-        assert.include(script.stdout, "server-key")
-      })
-  )
-
   it(
     "a port in use is one line on standard error and exit code 1",
     { timeout: TIMEOUT },

@@ -65,7 +65,7 @@ describe("Scenario", () => {
         const input = { seed, peers: 3, hz: 10, duration: 2, network, intent }
         assert.deepStrictEqual(yield* run(input), yield* run(input))
       }),
-    { fastCheck: { numRuns: 8 } }
+    { fastCheck: { numRuns: 5 } }
   )
 
   it.effect("another seed is another run", () =>
