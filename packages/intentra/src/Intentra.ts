@@ -250,6 +250,7 @@ export const make = (
     const decided = (verdict: Effect.Effect<boolean, unknown>): Effect.Effect<boolean> =>
       verdict.pipe(
         Effect.timeout(settings.handshakeTimeout),
+        Effect.withSpan("Intentra.authorize"),
         Effect.catchAllCause((cause) => Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false))
       )
     let changes = 0
@@ -319,7 +320,7 @@ export const make = (
         concurrency: REVOCATIONS,
         discard: true
       })
-    )
+    ).pipe(Effect.withSpan("Intentra.reauthorize"))
     if (authorizer.changes !== undefined) {
       yield* authorizer.changes.pipe(
         Stream.runForEach(() =>
