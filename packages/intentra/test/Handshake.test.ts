@@ -449,8 +449,9 @@ describe("a half-open handshake", () => {
   it("finished or forgotten ones are remembered in a bounded number", () => {
     const world = makeWorld()
     const { hub, simulation } = world
-    const { finished } = hub.hub.protocol.responder as unknown as { readonly finished: Map<string, number> }
-    for (let i = 0; i < 5000; i++) finished.set(`one of many ${i}`, Infinity)
+    const { memory } = hub.hub.protocol.responder
+    for (let i = 0; i < 5000; i++) memory.finish(simulation.network.now, `one of many ${i}`)
+    assert.strictEqual(tableSizes(hub).remembered, 1024)
     const echo = strangerIn(world).echo()
     strangerIn(world).say(echo)
     simulation.advance(5001)

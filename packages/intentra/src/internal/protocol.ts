@@ -12,6 +12,7 @@ import { readU32 } from "./bytes.js"
 import { ConnectionTable } from "./connectionTable.js"
 import type { Host, Limits, Services } from "./core.js"
 import { Core } from "./core.js"
+import type { HalfOpen } from "./halfOpen.js"
 import {
   CHALLENGE,
   ECHO,
@@ -28,7 +29,6 @@ import type { HandshakeInput } from "./receiver.js"
 import { Receiver } from "./receiver.js"
 import { Rekey } from "./rekey.js"
 import { Reliable } from "./reliable.js"
-import type { HalfOpen } from "./responder.js"
 import { Responder } from "./responder.js"
 import { Roaming } from "./roaming.js"
 import { Sender } from "./sender.js"

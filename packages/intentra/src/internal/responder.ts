@@ -1,4 +1,3 @@
-import type { HandshakeState } from "@intentra/noise"
 import { NoiseError } from "@intentra/noise"
 import { Address } from "@intentra/udp"
 import { REFUSED_SOURCE } from "../AdmissionTable.js"
@@ -7,6 +6,8 @@ import * as DropReason from "../DropReason.js"
 import { readU32 } from "./bytes.js"
 import type { Core } from "./core.js"
 import { ADMIT, REFUSE, UNDECIDED } from "./core.js"
+import { HalfOpen, isMessage3Of, markMessage3 } from "./halfOpen.js"
+import { HandshakeMemory } from "./handshakeMemory.js"
 import {
   CHALLENGE_BYTES,
   CHALLENGE_COOKIE,
@@ -32,23 +33,16 @@ import {
   verifyMac1
 } from "./handshakeMessages.js"
 import { newSession } from "./newSession.js"
-import type { Endpoint, Session } from "./session.js"
+import type { Session } from "./session.js"
 import { ACTIVE, CLOSED, HALF_OPEN, identityKeyOf } from "./session.js"
 import * as TransportParameters from "./transportParameters.js"
 
 const { code } = DropReason
 
-/** Finished handshakes are remembered so long, and so many of them. */
-const FINISHED_FOR = 10_000
-const FINISHED_LIMIT = 1024
-/** Enough of message 3 to know its repeats: the sealed static key. */
-const MESSAGE_3_MARK = 48
 /** A repeated message 3 is answered so often at most, and no faster than this. */
 const MESSAGE_3_ANSWERS = 8
 const MESSAGE_3_INTERVAL = 50
 
-/** Identities whose newest timestamp of IK is remembered. */
-const TIMESTAMPS_LIMIT = 16_384
 /** No DropReason: the handshake goes on. */
 const ADMISSIBLE = -1
 
@@ -56,42 +50,8 @@ const ADMISSIBLE = -1
 const DH_OF_ECHO = 4
 const DH_OF_MESSAGE_3 = 1
 
-/** Somebody's handshake, past the cookie and not finished. */
-export class HalfOpen implements Endpoint {
-  timerAt = 0
-  timerIndex = -1
-  state = HALF_OPEN
-  /** XX: the session that waits for the authorizer's verdict. IK: the one that waits for its first packet. */
-  session: Session | undefined = undefined
-  /** The authorizer has been asked and has not answered. */
-  undecided = false
-  /** Stored for repeats; in IK only after the verdict. */
-  message2: Uint8Array | undefined = undefined
-  /** IK: what the initiator says of itself in its first message. */
-  parameters: TransportParameters.TransportParameters | undefined = undefined
-  timestamp = 0
-
-  constructor(
-    readonly connId: number,
-    readonly remoteConnId: number,
-    readonly slot: number,
-    readonly key: string,
-    readonly addressId: number,
-    readonly noise: HandshakeState,
-    /** IK: complete with message 2. */
-    readonly quick: boolean
-  ) {}
-}
-
 const textOf = (bytes: Uint8Array, offset: number, length: number): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString("latin1")
-
-/** Whether a datagram is the message 3 that made this session. */
-const isMessage3Of = ({ message3 }: Session, arena: Uint8Array, offset: number, length: number): boolean => {
-  if (message3 === undefined || length < NOISE_MESSAGE + message3.length) return false
-  for (let i = 0; i < message3.length; i++) if (message3[i] !== arena[offset + NOISE_MESSAGE + i]) return false
-  return true
-}
 
 /** The responder: stateless until the cookie comes back, bounded after. It has no repeat timers. */
 export class Responder {
@@ -100,9 +60,7 @@ export class Responder {
   private readonly macPinned: (data: Uint8Array) => Uint8Array
   private readonly bySlot = new Map<number, HalfOpen>()
   private readonly byKey = new Map<string, HalfOpen>()
-  private readonly finished = new Map<string, number>()
-  /** The newest timestamp of IK that each identity has proven. */
-  private readonly timestamps = new Map<string, number>()
+  readonly memory = new HandshakeMemory()
 
   constructor(
     private readonly core: Core,
@@ -112,11 +70,6 @@ export class Responder {
     const { handshake } = core.services
     this.macOpen = handshake.mac1(undefined)
     this.macPinned = handshake.mac1(handshake.publicKey)
-  }
-
-  /** Handshakes whose first sight is remembered; for tests of what strangers can allocate. */
-  get remembered(): number {
-    return this.finished.size
   }
 
   onHello(
@@ -170,7 +123,7 @@ export class Responder {
       core.counters.accepted[2]++
       return core.sendBytes(known.message2, known.addressId)
     }
-    if ((this.finished.get(key) ?? 0) > now) return core.drop(code.HandshakeRepeated)
+    if (this.memory.isFinished(now, key)) return core.drop(code.HandshakeRepeated)
     const dhShort = core.isDhShort(now)
     if (!core.mayCompute(now, DH_OF_ECHO)) return core.drop(code.HandshakeBudget)
     const slot = admission.admit(now, addresses, addressOffset, dhShort)
@@ -234,8 +187,7 @@ export class Responder {
     halfOpen.timestamp = readU32(payload, 0) * 2 ** 32 + readU32(payload, 4)
     halfOpen.parameters = TransportParameters.decode(payload.subarray(TIMESTAMP_BYTES))
     if (halfOpen.parameters === undefined) return code.HandshakeMalformed
-    const newest = this.timestamps.get(identityKeyOf(remote))
-    return newest !== undefined && halfOpen.timestamp <= newest ? code.HandshakeRepeated : ADMISSIBLE
+    return this.memory.isStale(identityKeyOf(remote), halfOpen.timestamp) ? code.HandshakeRepeated : ADMISSIBLE
   }
 
   /** Puts the question who may join; the verdict comes at once or later. */
@@ -293,7 +245,7 @@ export class Responder {
       parameters,
       HALF_OPEN
     )
-    session.message3 = arena.slice(offset + NOISE_MESSAGE, offset + NOISE_MESSAGE + MESSAGE_3_MARK)
+    markMessage3(session, arena, offset)
     halfOpen.session = session
     this.ask(now, halfOpen, remote)
   }
@@ -376,14 +328,7 @@ export class Responder {
     const { core } = this
     this.forget(now, halfOpen)
     core.table.set(session)
-    if (this.timestamps.size >= TIMESTAMPS_LIMIT) {
-      for (const oldest of this.timestamps.keys()) {
-        this.timestamps.delete(oldest)
-        break
-      }
-    }
-    this.timestamps.delete(session.identityKey)
-    this.timestamps.set(session.identityKey, halfOpen.timestamp)
+    this.memory.prove(session.identityKey, halfOpen.timestamp)
     // others may have come since its message 2
     const full = this.isFull(session.identityKey)
     if (full !== undefined) return core.closeSession(now, session, "LimitExceeded", full)
@@ -462,11 +407,7 @@ export class Responder {
     admission.release(halfOpen.slot)
     this.core.counters.handshakesInFlight = admission.inFlight
     this.remove(halfOpen)
-    for (const [key, until] of this.finished) {
-      if (until > now && this.finished.size < FINISHED_LIMIT) break
-      this.finished.delete(key)
-    }
-    this.finished.set(halfOpen.key, now + FINISHED_FOR)
+    this.memory.finish(now, halfOpen.key)
   }
 
   private remove(halfOpen: HalfOpen): void {

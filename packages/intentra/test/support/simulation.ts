@@ -369,7 +369,7 @@ export const tableSizes = (station: Station) => ({
   addresses: station.hub.addresses.size,
   timers: station.core.timers.size,
   inFlight: station.core.services.gate.admission.inFlight,
-  remembered: station.hub.protocol.responder.remembered,
+  remembered: station.hub.protocol.responder.memory.size,
   queued: station.core.queue.count,
   ready: station.core.ready.length
 })

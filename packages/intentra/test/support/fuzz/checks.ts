@@ -1,5 +1,5 @@
 import * as DropReason from "../../../src/DropReason.js"
-import { HalfOpen } from "../../../src/internal/responder.js"
+import { HalfOpen } from "../../../src/internal/halfOpen.js"
 import { ACTIVE, OPENING, Session } from "../../../src/internal/session.js"
 import type { Station } from "./station.js"
 import type { World } from "./world.js"
@@ -58,7 +58,7 @@ const checkStation = (world: World, station: Station): void => {
   equal("queued messages", core.queue.count, queued)
   equal("timers", core.timers.size, sessions - opening + halfOpen + pending)
   equal("addresses", hub.addresses.size, sessions + moves + halfOpen + waiting + pending)
-  law(hub.protocol.responder.remembered <= 1024, () => `${hub.protocol.responder.remembered} remembered handshakes`)
+  law(hub.protocol.responder.memory.size <= 1024, () => `${hub.protocol.responder.memory.size} remembered handshakes`)
 }
 
 /** Everything that must hold between two turns. */
