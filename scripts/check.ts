@@ -48,6 +48,12 @@ const steps: ReadonlyArray<Step> = [
     command: "knip",
     args: ["--no-progress", "--no-config-hints", ...filled.flatMap((folder) => ["--workspace", folder])]
   },
+  {
+    name: "docs",
+    what: "typedoc: every export has a description, every link leads somewhere",
+    command: "tsx",
+    args: ["scripts/docs.ts", "--check"]
+  },
   { name: "build", what: "the dist folder of every public package", command: "tsx", args: ["scripts/build.ts"] },
   {
     name: "pack",
@@ -55,6 +61,13 @@ const steps: ReadonlyArray<Step> = [
     command: "tsx",
     args: ["scripts/pack.ts"],
     needs: "build"
+  },
+  {
+    name: "install",
+    what: "those packages in an empty project, by npm: the README's quick start, with and without koffi",
+    command: "tsx",
+    args: ["scripts/packInstall.ts"],
+    needs: "pack"
   }
 ]
 
