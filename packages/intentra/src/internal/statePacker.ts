@@ -113,7 +113,7 @@ const writeEntry = (writer: Wire.WireWriter, cell: StateCell, delta: number, now
   writer.raw(cell.keyBytes)
   if (cell.deleted) return
   const age = Math.round((now - cell.at) / Wire.AGE_UNIT)
-  writer.varint(age > 0 ? Math.min(age, Wire.LONGEST) : 0)
+  writer.varint(age > 0 ? Math.min(age, Wire.LONGEST / Wire.AGE_UNIT) : 0)
   if (cell.ttl < Infinity) writer.varint(cell.ttl)
   writer.varint(cell.value.length)
   writer.raw(cell.value)

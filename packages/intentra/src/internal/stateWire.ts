@@ -44,9 +44,7 @@ export const AGE_UNIT = 0.1
 export const LONGEST = 31_536_000_000
 
 /** Where DATA has `to`: after the flags, the incarnation and `from`. */
-
 export const TO_AT = PREFIX_BYTES + 1 + 8 + 8
-
 /** Of an entry besides its key and value: flags, version, key length, age, ttl, value length. */
 export const ENTRY_BYTES = 1 + 8 + 2 + 6 + 6 + 2
 /** A message fits any path: datagrams of 1,200 bytes. */

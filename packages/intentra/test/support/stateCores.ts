@@ -78,7 +78,8 @@ export class End {
     table.put(table.cells.get(key) ?? table.add(key, new TextEncoder().encode(key)), codec.encode(value), this.now, 1e6)
   }
 
-  subscribe(): StateSubscription<number> {
+  /** To one peer, or to all. */
+  subscribe(publisher?: Peer): StateSubscription<number> {
     const subscription = new StateSubscription<number>(
       {
         channel,
@@ -98,7 +99,7 @@ export class End {
       },
       this.counters,
       this.core.numbers,
-      undefined,
+      publisher?.publicKey,
       everything,
       new Uint8Array(0)
     )
