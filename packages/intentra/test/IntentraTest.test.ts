@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Network } from "@intentra/udp"
 import type { NetworkOptions } from "@intentra/udp"
-import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { ConfigProvider, Context, Effect, Fiber, Layer, Stream } from "effect"
 import { Intentra, IntentraTest, StaticKey } from "../src/index.js"
 import { bytes, collect, connect, key, text, within } from "./internal/harness.js"
 
@@ -24,7 +24,8 @@ const scenario = (options: NetworkOptions, secondSeed?: string) =>
     return {
       trace: network.trace.hash,
       seen: seen.map((one) => [one.peer.id, text(one.payload), one.receivedAt]),
-      drops: hub.counters.dropsByReason()
+      drops: hub.counters.dropsByReason(),
+      crypto: hub.cryptoKind
     }
   }))
 
@@ -34,6 +35,18 @@ describe("IntentraTest", () => {
       const first = yield* scenario({ seed: 7 })
       assert.isAbove(first.seen.length, 50)
       assert.deepStrictEqual(yield* scenario({ seed: 7 }), first)
+    }))
+
+  it.effect("every crypto backend gives the same run", () =>
+    Effect.gen(function*() {
+      const first = yield* scenario({ seed: 7 })
+      for (const backend of ["noble", "node", "openssl"]) {
+        const settings = ConfigProvider.fromMap(new Map([["INTENTRA_CRYPTO", backend]]))
+        const again = yield* Effect.withConfigProvider(scenario({ seed: 7 }), settings)
+        // where there is no OpenSSL to call, node:crypto stands in for it
+        assert.include(backend === "openssl" ? ["openssl", "node"] : [backend], again.crypto)
+        assert.deepStrictEqual({ ...again, crypto: first.crypto }, first)
+      }
     }))
 
   it.effect("another seed of the network, or of one transport, gives another run", () =>
