@@ -29,6 +29,7 @@ const checkStation = (world: World, station: Station): void => {
   let moves = 0
   let halfOpen = 0
   let waiting = 0
+  let undecided = 0
   let queued = 0
   let active = 0
   for (const endpoint of core.table.values()) {
@@ -44,6 +45,7 @@ const checkStation = (world: World, station: Station): void => {
     } else if (endpoint instanceof HalfOpen) {
       halfOpen++
       if (endpoint.session !== undefined) waiting++
+      if (endpoint.undecided) undecided++
     }
   }
   const pending = core.connecting.size
@@ -53,7 +55,7 @@ const checkStation = (world: World, station: Station): void => {
   law(core.byIdentity.size <= active, () => "an identity without a session")
   equal("handshakes in flight", core.services.gate.admission.inFlight, halfOpen)
   equal("the gauge of handshakes in flight", counters.handshakesInFlight, halfOpen)
-  equal("undecided handshakes", counters.undecided, waiting)
+  equal("undecided handshakes", counters.undecided, undecided)
   law(halfOpen <= core.services.gate.admission.limit, () => `${halfOpen} handshakes in flight`)
   equal("queued messages", core.queue.count, queued)
   equal("timers", core.timers.size, sessions - opening + halfOpen + pending)

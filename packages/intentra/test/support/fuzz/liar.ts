@@ -57,13 +57,15 @@ export const lie = (world: World): void => {
           own[end] = 1 + dice.below(2)
           own[end + 1] = (session.epoch + dice.below(2)) & 3
         }
-        if (type === Frame.RELIABLE || type === Frame.ACK) put32(own, end, dice.below(dice.once(4) ? 600 : 12))
+        if (type === Frame.RELIABLE || type === Frame.ACK) {
+          put32(own, end, world.firstReliable + dice.below(dice.once(4) ? 600 : 12))
+        }
         if (type === Frame.ACK && body >= 25) {
-          put32(own, end + 4, 200 + dice.below(200))
+          put32(own, end + 4, world.firstReliable + 200 + dice.below(200))
           own[end + 8] = session.epoch
           put32(own, end + 9, dice.below(keys.sendSeq + 2))
-          put32(own, end + 17, dice.below(40))
-          put32(own, end + 21, dice.below(60))
+          put32(own, end + 17, world.firstReliable + dice.below(40))
+          put32(own, end + 21, world.firstReliable + dice.below(60))
         }
         end += body
       }
@@ -74,7 +76,7 @@ export const lie = (world: World): void => {
       put16(own, 2, end - HEADER_BYTES + TAG_BYTES)
       put32(own, 4, session.remoteConnId)
       put32(own, 8, seq)
-      put32(own, 12, dice.once(10) ? dice.word() : dice.below(3))
+      put32(own, 12, dice.once(10) ? dice.word() : world.firstReliable + dice.below(3))
       const length = keys.send.seal(own, 0, end - HEADER_BYTES, seq)
       if (length < 0) continue
       target.socket.batch.arena.set(own.subarray(0, length), target.socket.room())

@@ -14,10 +14,10 @@ import { ReplayGuard } from "../../../src/ReplayGuard.js"
 import { Strikes } from "../../../src/Strikes.js"
 import { TransportCounters } from "../../../src/TransportCounters.js"
 import * as TransportOptions from "../../../src/TransportOptions.js"
+import { layerCrypto } from "../crypto.js"
 import { FuzzSocket } from "./socket.js"
 import { expected, received } from "./users.js"
 import type { World } from "./world.js"
-import { layerCrypto } from "../crypto.js"
 
 const undecided = Effect.succeed(true)
 
@@ -46,7 +46,7 @@ export class Station {
     this.handshake = Context.get(services, Handshake)
     this.hub = new Hub(
       this.socket,
-      Effect.runSync(TransportOptions.check(options)),
+      { ...Effect.runSync(TransportOptions.check(options)), firstReliable: world.firstReliable },
       {
         crypto: Context.get(services, PacketCrypto),
         entropy: Context.get(services, Entropy),
@@ -105,7 +105,8 @@ export class Station {
       const at = this.attempts.indexOf(connecting)
       if (at >= 0) this.attempts.splice(at, 1)
     }
-    const connecting = this.hub.connect(address, key, { onConnected: forget, onFailed: forget })
+    const quick = key !== undefined && this.world.dice.once(4)
+    const connecting = this.hub.connect(address, key, { onConnected: forget, onFailed: forget }, quick)
     this.attempts.push(connecting)
   }
 }

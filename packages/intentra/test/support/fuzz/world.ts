@@ -33,6 +33,8 @@ export class World {
   hostile = 0
   /** Nobody does anything any more. */
   quiet = false
+  /** Numbers of Reliable messages begin with this one, so that some go over the end of 32 bits. */
+  readonly firstReliable: number
   /** Nothing but the attacker harms: no loss, no outage, no move, no restart. */
   readonly isCalm: boolean
 
@@ -57,6 +59,7 @@ export class World {
     }
     const { dice } = this
     this.isCalm = dice.once(3)
+    this.firstReliable = dice.pick([0, 0, 2 ** 32 - 30, 2 ** 31 - 30])
     const psk = dice.once(4) ? Redacted.make(new Uint8Array(32).fill(9)) : undefined
     const sameIdentity = dice.pick(["replace", "replace", "allow", "reject"] as const)
     const count = 4 + dice.below(6)
@@ -70,7 +73,9 @@ export class World {
         ...(dice.once(3) ? { deliveryQueue: 4 + dice.below(60) } : {}),
         replayWindow: dice.once(2) ? 1024 : 8192,
         ...(dice.once(3) ? { gate: { inFlight: 4 + dice.below(20) } } : {}),
-        ...(dice.once(4) ? { packetsPerSecond: 100, burst: 20 } : {})
+        ...(dice.once(4) ? { packetsPerSecond: 100, burst: 20 } : {}),
+        ...(dice.once(6) ? { pacePacketsPerSecond: 50 + dice.below(500) } : {}),
+        coalesce: !dice.once(4)
       }
       this.lives.push(0)
       this.open(index, options, this.freshAddress())
