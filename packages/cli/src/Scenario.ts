@@ -123,6 +123,8 @@ export const Scenario = Schema.Struct({
 }).annotations({ description: "an object with the fields of a scenario" })
 
 /**
+ * A scenario, decoded.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -25,6 +25,8 @@
  */
 
 /**
+ * Bytes of one update.
+ *
  * @since 0.1.0
  * @category constants
  */

@@ -136,6 +136,8 @@ export interface AeadShape {
 }
 
 /**
+ * The AEAD of the context.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -50,6 +50,8 @@ export interface HashShape {
 }
 
 /**
+ * The hash functions of the context.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -32,6 +32,8 @@ export interface HkdfShape {
 }
 
 /**
+ * The key derivation of the context.
+ *
  * @since 0.1.0
  * @category tags
  */

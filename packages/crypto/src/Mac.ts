@@ -18,6 +18,8 @@ export interface MacShape {
 }
 
 /**
+ * The HMAC of the context.
+ *
  * @since 0.1.0
  * @category tags
  */

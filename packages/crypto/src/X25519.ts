@@ -43,6 +43,8 @@ export interface X25519Shape {
 }
 
 /**
+ * The Diffie-Hellman function of the context.
+ *
  * @since 0.1.0
  * @category tags
  */

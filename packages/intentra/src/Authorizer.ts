@@ -12,6 +12,8 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { hex } from "./internal/bytes.js"
 
 /**
+ * Says who may join, and when that has changed.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -29,6 +31,8 @@ export interface AuthorizerShape {
 }
 
 /**
+ * Who may join, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */

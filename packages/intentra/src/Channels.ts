@@ -24,6 +24,8 @@ import { StateChannelError } from "./StateChannelError.js"
 import type { TransportEvent } from "./TransportEvent.js"
 
 /**
+ * The bounds of what waits for a consumer of `messages`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -35,6 +37,8 @@ export interface ChannelsOptions {
 }
 
 /**
+ * The channels of one transport, and the application's own messages beside them.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -65,6 +69,8 @@ export interface ChannelsShape {
 }
 
 /**
+ * What was dropped before it reached a channel or the application.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -35,12 +35,16 @@ export const all = [
 ] as const
 
 /**
+ * Why a session ended, or never began.
+ *
  * @since 0.1.0
  * @category models
  */
 export type CloseReason = typeof all[number]
 
 /**
+ * The wire code of a reason, as the CLOSE frame has it.
+ *
  * @since 0.1.0
  * @category conversions
  */

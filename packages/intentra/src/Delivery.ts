@@ -7,6 +7,8 @@ import type { Intent } from "./Intent.js"
 import type { Peer } from "./Peer.js"
 
 /**
+ * One message that arrived.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -58,6 +58,8 @@ export const all = [
 ] as const
 
 /**
+ * Why a packet or message was dropped: exactly one of these for each.
+ *
  * @since 0.1.0
  * @category models
  */

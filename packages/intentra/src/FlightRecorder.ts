@@ -80,6 +80,8 @@ export interface FlightRecorderStatus {
 }
 
 /**
+ * A recording that is being made.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -136,6 +136,8 @@ export const SEQUENCED_OVERHEAD = FRAME_HEADER_BYTES + 4
  */
 export const RELIABLE_OVERHEAD = FRAME_HEADER_BYTES + 4
 /**
+ * UTF-8 bytes of the text in a CLOSE frame, at most.
+ *
  * @since 0.1.0
  * @category constants
  */

@@ -19,6 +19,8 @@ import { PATTERN_IK, PATTERN_IKPSK2, PATTERN_XX, PATTERN_XXPSK3 } from "./intern
 import { WIRE_VERSION } from "./PacketHeader.js"
 
 /**
+ * Begins and answers handshakes: patterns, keys and prologues.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -57,6 +59,8 @@ export interface HandshakeShape {
 }
 
 /**
+ * The keys that handshakes are made with.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -86,6 +90,8 @@ const check = (name: string, key: Uint8Array): Effect.Effect<Uint8Array, Intentr
     )
 
 /**
+ * The handshake, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -25,6 +25,8 @@ export interface Gate {
 }
 
 /**
+ * Makes the gate of a transport.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -33,6 +35,8 @@ export interface HandshakeGateShape {
 }
 
 /**
+ * How many handshakes may be in flight.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -87,6 +91,8 @@ const makeGates = (options: HandshakeGateOptions, shared?: SharedGate) =>
   })
 
 /**
+ * Who may begin a handshake, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -6,6 +6,8 @@
  */
 
 /**
+ * What a message asks for: see `SendOptions`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -19,17 +21,23 @@ export type Intent = "Realtime" | "Sequenced" | "Reliable"
  */
 export const REALTIME = 0
 /**
+ * In order, exactly once while the session lives.
+ *
  * @since 0.1.0
  * @category models
  */
 export const RELIABLE = 1
 /**
+ * The latest wins.
+ *
  * @since 0.1.0
  * @category models
  */
 export const SEQUENCED = 2
 
 /**
+ * The header's code of an intent.
+ *
  * @since 0.1.0
  * @category conversions
  */
@@ -37,6 +45,8 @@ export const toCode = (intent: Intent): number =>
   intent === "Realtime" ? REALTIME : intent === "Reliable" ? RELIABLE : SEQUENCED
 
 /**
+ * The intent of a header's code; 3 does not exist and reads as Realtime.
+ *
  * @since 0.1.0
  * @category conversions
  */

@@ -31,6 +31,8 @@ import { Handshake } from "./Handshake.js"
 import { HandshakeGate } from "./HandshakeGate.js"
 import type { HandshakeGateOptions } from "./HandshakeGate.js"
 import { IntentraError } from "./IntentraError.js"
+import { isLive } from "./internal/allowList.js"
+import type { AllowList } from "./internal/allowList.js"
 import { checkedNumber } from "./internal/checkedNumber.js"
 import * as IntentraConfig from "./internal/config.js"
 import { Hub } from "./internal/hub.js"
@@ -91,6 +93,8 @@ export interface BroadcastOutcome {
 }
 
 /**
+ * A running transport.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -148,8 +152,11 @@ export interface IntentraOptions extends TransportOptions.TransportOptions, Rate
   readonly port?: number | undefined
   /** Our static secret key, 32 bytes. Default: a new one for the life of the layer, its public half logged. */
   readonly key?: Redacted.Redacted<Uint8Array> | undefined
-  /** Public keys (bytes or base64) that may join, or `"any"`. Default: nobody. */
-  readonly allow?: ReadonlyArray<Uint8Array | string> | "any" | undefined
+  /**
+   * Public keys (bytes or base64) that may join, or `"any"`. A `SubscriptionRef` of keys may change at any time: taking
+   * one out closes its sessions. Default: nobody.
+   */
+  readonly allow?: AllowList | undefined
   /** The network's pre-shared key, 32 bytes: strangers meet silence. */
   readonly psk?: Redacted.Redacted<Uint8Array> | undefined
   readonly socket?: Omit<UdpSocketOptions, "host" | "port"> | undefined
@@ -242,7 +249,8 @@ export const make = (
     const handshake = yield* Handshake
     const authorizer = yield* Authorizer
     const counters = new TransportCounters()
-    const fold = (yield* TransportMetrics).makeFold(counters)
+    const metrics = yield* TransportMetrics
+    const fold = metrics.makeFold(counters)
     const subscribers = new Set<Mailbox.Mailbox<TransportEvent>>()
     const fork = yield* FiberSet.makeRuntime<never>()
     const recorder = Option.getOrUndefined(yield* Effect.serviceOption(FlightRecorder))
@@ -284,6 +292,10 @@ export const make = (
     const hub = recorder === undefined
       ? new Hub(socket, settings, services, authorizer, counters, output)
       : new RecordingHub(recorder.tape, socket, settings, services, authorizer, counters, output)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => metrics.begin({ socket: socket.kind, crypto: services.crypto.backend ?? "custom" })),
+      (ended) => Effect.sync(ended)
+    )
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         hub.end("scope")
@@ -465,7 +477,10 @@ export const make = (
           return Effect.succeed({ accepted, refused })
         }),
       counters,
-      foldMetrics: Effect.sync(fold)
+      foldMetrics: Effect.sync(() => {
+        hub.look()
+        fold()
+      })
     }
   })
 
@@ -496,6 +511,8 @@ const publicKeyFrom = (key: Uint8Array | string, name: string): Effect.Effect<Ui
 const layerAuthorizer = (allow: IntentraOptions["allow"]): Layer.Layer<Authorizer, IntentraError> =>
   allow === "any"
     ? Authorizer.layerAny
+    : isLive(allow)
+    ? Authorizer.layerRef(allow)
     : Layer.unwrapEffect(
       Effect.map(
         Effect.forEach(allow ?? [], (key, index) => publicKeyFrom(key, `allow[${index}]`)),
@@ -636,19 +653,23 @@ export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, Intentr
    * batched sockets are not available, a line is logged and this thread does everything.
    */
   static readonly layerSharded = (options: ShardedOptions = {}): Layer.Layer<Intentra, IntentraError> =>
-    Layer.unwrapEffect(Effect.gen(function*() {
-      const workers = yield* checkedNumber("workers", options.workers, Math.max(1, CORES - 1), 1, MAX_WORKERS)
-      if (options.record !== undefined) {
-        return yield* invalid("record has one thread's order of events, which workers do not have: use Intentra.layer")
-      }
-      if (!(yield* canShard)) {
-        yield* Effect.logWarning("batched UDP is not available here: no workers, this thread does everything")
-        return layerUnsharded(options)
-      }
-      return Layer.scoped(Intentra, makeSharded(workers, options)).pipe(
-        Layer.provide(Layer.merge(Entropy.layer, TransportMetrics.layer))
-      )
-    }))
+    isLive(options.allow)
+      ? Layer.provide(Intentra.layerSharded({ ...options, allow: undefined }), Authorizer.layerRef(options.allow))
+      : Layer.unwrapEffect(Effect.gen(function*() {
+        const workers = yield* checkedNumber("workers", options.workers, Math.max(1, CORES - 1), 1, MAX_WORKERS)
+        if (options.record !== undefined) {
+          return yield* invalid(
+            "record has one thread's order of events, which workers do not have: use Intentra.layer"
+          )
+        }
+        if (!(yield* canShard)) {
+          yield* Effect.logWarning("batched UDP is not available here: no workers, this thread does everything")
+          return layerUnsharded(options)
+        }
+        return Layer.scoped(Intentra, makeSharded(workers, options)).pipe(
+          Layer.provide(Layer.merge(Entropy.layer, TransportMetrics.layer))
+        )
+      }))
 
   /** The same from a `Config`. */
   static readonly layerConfig = (

@@ -15,6 +15,8 @@ import { Intentra, layerConcerns, layerEntropy, layerPrimitives } from "./Intent
 import { IntentraError } from "./IntentraError.js"
 
 /**
+ * Options of a transport on a simulated network.
+ *
  * @since 0.1.0
  * @category models
  */

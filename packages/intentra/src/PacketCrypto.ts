@@ -49,6 +49,8 @@ export interface PacketKey {
 }
 
 /**
+ * Makes the keys that packets are sealed and opened with.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -86,6 +88,8 @@ export const make = (aead: AeadShape, backend?: CryptoBackend["name"]): PacketCr
 })
 
 /**
+ * What seals and opens packets, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -17,11 +17,15 @@ import * as Either from "effect/Either"
 import { readU16, readU32, writeU16, writeU32 } from "./internal/bytes.js"
 
 /**
+ * Bytes of the header of every packet.
+ *
  * @since 0.1.0
  * @category constants
  */
 export const HEADER_BYTES = 16
 /**
+ * The version in the first four bits of every packet.
+ *
  * @since 0.1.0
  * @category constants
  */
@@ -42,22 +46,30 @@ export const MAX_PACKET_BYTES = 2048
  */
 export const DATA = 0
 /**
+ * The packet type of acknowledgements without messages.
+ *
  * @since 0.1.0
  * @category constants
  */
 export const ACK = 1
 /**
+ * The packet type of all handshake messages.
+ *
  * @since 0.1.0
  * @category constants
  */
 export const HANDSHAKE = 2
 /**
+ * The packet type of control frames without messages.
+ *
  * @since 0.1.0
  * @category constants
  */
 export const CONTROL = 3
 
 /**
+ * The fields of a header, as numbers.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -79,6 +91,8 @@ export interface PacketHeader {
 }
 
 /**
+ * A header that cannot be read, or a field that cannot be written.
+ *
  * @since 0.1.0
  * @category errors
  */

@@ -51,6 +51,8 @@ export interface PeerStats {
 }
 
 /**
+ * The other end of a session: who it is, how it does, and how to send to it.
+ *
  * @since 0.1.0
  * @category models
  */

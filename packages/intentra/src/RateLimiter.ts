@@ -12,6 +12,8 @@ import { checkedNumber } from "./internal/checkedNumber.js"
 import * as TokenBucket from "./TokenBucket.js"
 
 /**
+ * Makes the two buckets of a session.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -23,6 +25,8 @@ export interface RateLimiterShape {
 }
 
 /**
+ * How many packets a second a session may send here.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -38,6 +42,8 @@ export interface RateLimiterOptions {
 }
 
 /**
+ * The limits of a session's packets, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -70,6 +70,8 @@ export class ReplayError extends Data.TaggedError("ReplayError")<{
 }
 
 /**
+ * How strictly a recording is read.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -9,6 +9,8 @@ import { IntentraError } from "./IntentraError.js"
 import * as ReplayWindow from "./ReplayWindow.js"
 
 /**
+ * Makes the replay window of a key.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -18,6 +20,8 @@ export interface ReplayGuardShape {
 }
 
 /**
+ * The replay windows, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */

@@ -9,6 +9,8 @@ import * as IntentCode from "./Intent.js"
 import { IntentraError } from "./IntentraError.js"
 
 /**
+ * How a message is to be sent: intent, priority, time to live.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -5,6 +5,8 @@
  */
 
 /**
+ * One of the five constants below.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -142,6 +142,8 @@ export interface StateChannel<A> {
 }
 
 /**
+ * The state that a subscriber has: as changes, as a view, by key.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -11,12 +11,16 @@ import * as Redacted from "effect/Redacted"
 import { IntentraError } from "./IntentraError.js"
 
 /**
+ * Bytes of a secret key, a public key and a pre-shared key.
+ *
  * @since 0.1.0
  * @category constants
  */
 export const KEY_BYTES = 32
 
 /**
+ * A secret key and its public half, 32 bytes each.
+ *
  * @since 0.1.0
  * @category models
  */

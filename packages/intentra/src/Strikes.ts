@@ -13,6 +13,8 @@ import { checkedNumber } from "./internal/checkedNumber.js"
 import * as StrikeCounter from "./StrikeCounter.js"
 
 /**
+ * Makes the strike counter of a session.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -22,6 +24,8 @@ export interface StrikesShape {
 }
 
 /**
+ * What authenticated misbehaviour leads to, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */

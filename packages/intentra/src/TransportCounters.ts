@@ -60,6 +60,8 @@ export class TransportCounters {
   oldestQueuedMs = 0
   /** Gauge: bytes of deliveries waiting for their consumer. */
   deliveryBytes = 0
+  /** Datagrams that the kernel dropped because the receive buffer was full, as far as it tells. */
+  kernelDrops = 0
   /** The longest turn of the event loop spent in this transport, in ms. */
   longestTurnMs = 0
   /** Turns taken. */

@@ -9,6 +9,8 @@ import type { CloseReason } from "./CloseReason.js"
 import type { Peer } from "./Peer.js"
 
 /**
+ * What happened, and to whom.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -14,12 +14,16 @@ import * as DropReason from "./DropReason.js"
 import type { TransportCounters } from "./TransportCounters.js"
 
 /**
+ * Folds the counters of transports into metrics.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface TransportMetricsShape {
   /** A folder for one transport: adds what has changed since its last call. */
   readonly makeFold: (counters: TransportCounters) => () => void
+  /** A transport has begun over this kind of socket and crypto; what is returned says that it has ended. */
+  readonly begin: (paths: { readonly socket: string; readonly crypto: string }) => () => void
 }
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
@@ -51,6 +55,14 @@ const evicted = counter("intentra_handshakes_evicted_total", "Handshakes in flig
 const sendQueue = gauge("intentra_send_queue_messages", "Messages waiting to be sent")
 const oldestUnsent = gauge("intentra_send_queue_oldest_ms", "Age of the message that waits longest")
 const deliveryBytes = gauge("intentra_delivery_queue_bytes", "Bytes of messages waiting for the consumer of deliveries")
+const kernelDrops = counter(
+  "intentra_kernel_drops_total",
+  "Datagrams that the kernel dropped because the receive buffer was full"
+)
+const info = gauge(
+  "intentra_transport_info",
+  "Transports that run, by what carries their datagrams and what seals them"
+)
 const longestTurn = gauge("intentra_longest_turn_ms", "The longest turn of the event loop spent in the transport")
 
 const dropped = DropReason.all.map((reason) =>
@@ -93,6 +105,7 @@ const series: ReadonlyArray<readonly [Counter | Gauge, (counters: TransportCount
   [sendQueue, (c) => c.queued],
   [oldestUnsent, (c) => c.oldestQueuedMs],
   [deliveryBytes, (c) => c.deliveryBytes],
+  [kernelDrops, (c) => c.kernelDrops],
   ...dropped.map((metric, index) => [metric, (c: TransportCounters) => c.drops[index]] as const),
   ...closedBy.map((metric, index) => [metric, (c: TransportCounters) => c.closes[index]] as const),
   ...acceptedBy.map((metric, index) => [metric, (c: TransportCounters) => c.accepted[index]] as const)
@@ -119,7 +132,15 @@ const makeFold = (counters: TransportCounters): () => void => {
   }
 }
 
+const begin: TransportMetricsShape["begin"] = ({ crypto, socket }) => {
+  const running = info.pipe(Metric.tagged("socket", socket), Metric.tagged("crypto", crypto))
+  running.unsafeModify(1, NO_TAGS)
+  return () => running.unsafeModify(-1, NO_TAGS)
+}
+
 /**
+ * Where the counters of a transport go, as a service.
+ *
  * @since 0.1.0
  * @category tags
  */
@@ -128,9 +149,10 @@ export class TransportMetrics extends Context.Tag("intentra/TransportMetrics")<
   TransportMetricsShape
 >() {
   /** Effect's own metric registry. */
-  static readonly layer: Layer.Layer<TransportMetrics> = Layer.succeed(TransportMetrics, { makeFold })
+  static readonly layer: Layer.Layer<TransportMetrics> = Layer.succeed(TransportMetrics, { makeFold, begin })
   /** No metrics. */
   static readonly layerNoop: Layer.Layer<TransportMetrics> = Layer.succeed(TransportMetrics, {
-    makeFold: () => () => {}
+    makeFold: () => () => {},
+    begin: () => () => {}
   })
 }

@@ -52,6 +52,18 @@ describe("a list that changes", () => {
       assert.isUndefined(other.closeReason)
     }))
 
+  it.scoped("it may be given as the option `allow`", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const alice = yield* makeClient(network, 2)
+      const keys = yield* makeRef(alice)
+      const hub = yield* IntentraTest.make(network, { host: "10.0.0.1", key: key(1), allow: keys })
+      const there = yield* connect(network, alice, hub)
+      yield* SubscriptionRef.set(keys, [])
+      yield* settled(network)
+      assert.strictEqual(there.closeReason, "AuthFail")
+    }))
+
   it.scoped("out it is refused, and in again it joins again", () =>
     Effect.gen(function*() {
       const network = yield* Network.make({ latency: 10 })

@@ -15,11 +15,11 @@ import * as Messages from "../src/internal/handshakeMessages.js"
 import * as PacketCrypto from "../src/PacketCrypto.js"
 import * as PacketHeader from "../src/PacketHeader.js"
 import { bytes, connect, key } from "./internal/harness.js"
+import { layerCrypto } from "./support/crypto.js"
 import { dissect, dissected, flagsOf, hex, present } from "./support/dissect.js"
 import type { Captured, KeyLine } from "./support/dissect.js"
 import { dropsDuring, makeWorld, realtime, seal, sequenced } from "./support/simulation.js"
 import type { Station } from "./support/simulation.js"
-import { layerCrypto } from "./support/crypto.js"
 
 /** The transport's drop reasons that headers and handshake messages show by themselves. */
 const packetFlags = "Truncated Oversized BadVersion BadType ReservedBit LengthMismatch HandshakeMalformed".split(" ")

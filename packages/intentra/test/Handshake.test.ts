@@ -10,6 +10,7 @@ import { Intentra, layerConcerns } from "../src/Intentra.js"
 import * as IntentraTest from "../src/IntentraTest.js"
 import { ConnectionTable } from "../src/internal/connectionTable.js"
 import { ACTIVE } from "../src/internal/session.js"
+import { layerCrypto } from "./support/crypto.js"
 import type { Attempt, Datagram, Station, World } from "./support/simulation.js"
 import {
   ALICE,
@@ -44,7 +45,6 @@ import {
   NOISE_MESSAGE,
   Stranger
 } from "./support/stranger.js"
-import { layerCrypto } from "./support/crypto.js"
 
 const CAROL = "10.0.0.4:9000"
 

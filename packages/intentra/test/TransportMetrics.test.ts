@@ -3,7 +3,7 @@ import { Network } from "@intentra/udp"
 import { Effect, Exit, Metric, MetricKeyType, MetricState, Scope } from "effect"
 import { CloseReason, DropReason, IntentraTest, TransportCounters, TransportMetrics } from "../src/index.js"
 import type { IntentraShape } from "../src/index.js"
-import { bytes, connected, key } from "./internal/harness.js"
+import { bytes, connected, key, makeOver } from "./internal/harness.js"
 
 interface Series {
   readonly name: string
@@ -237,13 +237,42 @@ describe("metrics", () => {
       assert.isAtMost(grown, hub.counters.messagesReceived - messagesReceived)
     }))
 
+  it.effect("a gauge says what a transport runs on, for as long as it runs", () =>
+    Effect.gen(function*() {
+      const running = Effect.map(snapshot, (series) => sum(series, "intentra_transport_info", "socket=simulated"))
+      const before = yield* running
+      const scope = yield* Scope.make()
+      const network = yield* Network.make()
+      const hub = yield* Scope.extend(IntentraTest.make(network, { key: key(1) }), scope)
+      assert.strictEqual(yield* running, before + 1)
+      const tagged = (yield* snapshot).filter((one) => one.name === "intentra_transport_info" && one.value > 0)
+      assert.isTrue(tagged.some(({ tags }) => tags.includes(`crypto=${hub.cryptoKind}`)))
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* running, before)
+    }))
+
+  it.scoped("what the kernel drops is counted, as far as it tells", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make()
+      const socket = yield* network.bind({ host: "10.0.0.1", port: 9000 })
+      const hub = yield* makeOver(network, socket, { key: key(1) })
+      const before = yield* snapshot
+      yield* hub.foldMetrics
+      assert.strictEqual(hub.counters.kernelDrops, 0)
+      socket.stats.kernelDrops = 7
+      yield* hub.foldMetrics
+      assert.strictEqual(hub.counters.kernelDrops, 7)
+      assert.strictEqual(growth(before, yield* snapshot)("intentra_kernel_drops_total"), 7)
+    }))
+
   it.effect("without metrics nothing is registered", () =>
     Effect.gen(function*() {
       const before = yield* snapshot
-      const { makeFold } = yield* TransportMetrics
+      const { begin, makeFold } = yield* TransportMetrics
       const counters = new TransportCounters()
       counters.received = 1e6
       makeFold(counters)()
+      begin({ socket: "dgram", crypto: "node" })()
       assert.deepStrictEqual(yield* snapshot, before)
     }).pipe(Effect.provide(TransportMetrics.layerNoop)))
 })

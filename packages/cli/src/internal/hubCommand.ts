@@ -19,7 +19,6 @@ import { CliError } from "../CliError.js"
 import * as KeyFile from "../KeyFile.js"
 import { contentOf, lineOf } from "./content.js"
 import { formatEndpoint, parseEndpoint } from "./endpoint.js"
-import { layerHub } from "./hubLayer.js"
 import { HubState } from "./hubState.js"
 import { hubTable } from "./hubTable.js"
 import { DURATION, durationOf, limitsOf } from "./limits.js"
@@ -198,9 +197,10 @@ const transport = (
   allowed: Allowed,
   keys: SubscriptionRef.SubscriptionRef<ReadonlyArray<Uint8Array>>
 ): Layer.Layer<Intentra, CliError> => {
-  const layer = allowed._tag === "File"
-    ? layerHub(options, keys)
-    : Intentra.layer({ ...options, allow: allowed._tag === "Any" ? "any" : allowed.keys })
+  const layer = Intentra.layer({
+    ...options,
+    allow: allowed._tag === "File" ? keys : allowed._tag === "Any" ? "any" : allowed.keys
+  })
   return layer.pipe(
     Layer.provide(Logger.minimumLogLevel(LogLevel.Warning)),
     Layer.mapError((error) => new CliError({ reason: "Transport", detail: error.message, cause: error }))

@@ -37,10 +37,14 @@ export const NAME_BYTES = 32
 /** What a control message with a `uint16_t` or an `int` takes, its padding included. */
 export const CONTROL_BYTES = 24
 
+/** The IPv4 address family. */
 export const AF_INET = 2
+/** The IPv6 address family. */
 export const AF_INET6 = 10
 
+/** The type of a stream socket. */
 export const SOCK_STREAM = 1
+/** The type of a datagram socket. */
 export const SOCK_DGRAM = 2
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
@@ -51,18 +55,30 @@ export const MSG_NOSIGNAL = 0x4000
 
 export const POLLIN = 1
 
+/** The level of options of every socket. */
 export const SOL_SOCKET = 1
+/** Lets an address be bound that was in use a moment ago. */
 export const SO_REUSEADDR = 2
+/** Bytes of the send buffer, up to `net.core.wmem_max`. */
 export const SO_SNDBUF = 7
+/** Bytes of the receive buffer, up to `net.core.rmem_max`. */
 export const SO_RCVBUF = 8
+/** Lets several sockets of one user share an address and port. */
 export const SO_REUSEPORT = 15
+/** Bytes of the send buffer, without a limit, for the privileged. */
 export const SO_SNDBUFFORCE = 32
+/** Bytes of the receive buffer, without a limit, for the privileged. */
 export const SO_RCVBUFFORCE = 33
+/** Tells with each message how many the kernel has dropped before it. */
 export const SO_RXQ_OVFL = 40
 
+/** The level of options of IPv6. */
 export const IPPROTO_IPV6 = 41
+/** An IPv6 socket takes no IPv4 datagrams. */
 export const IPV6_V6ONLY = 26
 
+/** The level of options of UDP. */
 export const SOL_UDP = 17
 export const UDP_SEGMENT = 103
+/** The kernel hands over several datagrams of one length as one message. */
 export const UDP_GRO = 104

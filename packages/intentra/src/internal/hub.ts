@@ -167,9 +167,15 @@ export class Hub implements Host {
     if (end - start > counters.longestTurnMs) counters.longestTurnMs = end - start
     if (end - this.lastFold >= FOLD_INTERVAL) {
       this.lastFold = end
+      this.look()
       this.output.fold()
       this.reportOverload()
     }
+  }
+
+  /** Takes over what the socket counts by itself. */
+  look(): void {
+    this.counters.kernelDrops = Math.max(0, this.socket.stats.kernelDrops)
   }
 
   /** Calls back once when the peer's Reliable window may have room, or the session has ended. */

@@ -22,6 +22,7 @@ import * as SendResult from "../SendResult.js"
 import * as StaticKey from "../StaticKey.js"
 import { TransportMetrics } from "../TransportMetrics.js"
 import * as TransportOptions from "../TransportOptions.js"
+import { isLive } from "./allowList.js"
 import { deliveriesOf, EventHub } from "./outlets.js"
 import { resolveHost } from "./resolveHost.js"
 import { clockOrigin } from "./shardClock.js"
@@ -85,8 +86,9 @@ const plan = (options: IntentraOptions, settings: TransportOptions.Settings, ask
     const cookieRoot = new Uint8Array(32)
     entropy.fill(cookieRoot)
     yield* Effect.addFinalizer(() => Effect.sync(() => cookieRoot.fill(0)))
-    const allow = options.allow === undefined || options.allow === "any"
-      ? options.allow
+    // a live list comes as an authorizer
+    const allow = options.allow === undefined || options.allow === "any" || isLive(options.allow)
+      ? options.allow === "any" ? "any" as const : undefined
       : yield* Effect.forEach(options.allow, (key, index) => publicKeyFrom(key, `allow[${index}]`))
     const made: WorkerPlan = {
       settings,
@@ -222,6 +224,10 @@ export const makeSharded = (
     onHost(host)
     active = () => host.sessions.active
     const { address, cryptoKind, socketKind } = yield* start(host)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => metrics.begin({ socket: socketKind, crypto: cryptoKind })),
+      (ended) => Effect.sync(ended)
+    )
     const fold = metrics.makeFold(host.counters)
     yield* Effect.acquireRelease(
       Effect.sync(() => setInterval(() => host.everySecond(fold), FOLD_INTERVAL).unref()),
