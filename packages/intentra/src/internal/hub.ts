@@ -61,6 +61,8 @@ export class Hub implements Host {
   private alarmAt = Infinity
   private flushScheduled = false
   private inTurn = false
+  /** When the clock was last read for a send. */
+  private sendTime = 0
   private lastFold = -Infinity
   private reportedDeliveries = 0
   private reportedSends = 0
@@ -349,7 +351,9 @@ export class Hub implements Host {
 
   enqueue(session: Session, payload: Uint8Array, intent: number, priority: number, ttl: number): SendResult {
     const { core, sender } = this.protocol
-    const now = this.loop.now()
+    // sends in a row share a reading of the clock; what may expire is timed by itself
+    if (!this.flushScheduled || ttl !== Infinity) this.sendTime = this.loop.now()
+    const now = this.sendTime
     const result = sender.enqueue(now, session, payload, intent, priority, ttl)
     // a burst within one turn leaves in pieces, so that it need not fit the queue
     if (core.queue.count * 2 >= core.limits.sendQueue) sender.flush(now)
