@@ -26,7 +26,7 @@ import { makeFold } from "./internal/stateMetrics.js"
 import { check, checkInterest, millisOf } from "./internal/stateSettings.js"
 import { StateSubscription as Subscription } from "./internal/stateSubscription.js"
 import { channelOf, decodeText } from "./internal/stateWire.js"
-import type { Peer, PeerStats } from "./Peer.js"
+import type { Peer } from "./Peer.js"
 import { StateChannelError } from "./StateChannelError.js"
 import type { StateChange, StateCodec, StateCounters, StateEntry, StateInterest } from "./StateEntry.js"
 
@@ -192,8 +192,6 @@ export const make = <A, I>(
     const fold = makeFold(options.name, counters)
     const loop = new StateLoop(now, settings.period)
     const fork = yield* FiberSet.makeRuntime<never>()
-    // an answer that does not come at once comes when it comes
-    const ask = (peer: Peer, answer: (stats: PeerStats) => void) => void fork(Effect.map(peer.stats, answer))
     let closed = false
     let foldedAt = now()
     let folded = 0
@@ -209,7 +207,7 @@ export const make = <A, I>(
         incarnationHigh: entropy.uint32(),
         incarnationLow: entropy.uint32(),
         queued: () => transport.counters.queued,
-        queuedFor: (peer, answer) => ask(peer, ({ queued }) => answer(queued))
+        queuedFor: (peer, answer) => void fork(Effect.map(peer.stats, ({ queued }) => answer(queued)))
       },
       counters,
       () => Effect.runSync(transport.peers),
@@ -283,7 +281,6 @@ export const make = <A, I>(
               maxDeletions: 2 * settings.maxTombstones + settings.maxKeys,
               decode: codec.decode,
               now,
-              rttOf: (source, answer) => ask(source, ({ rtt }) => answer(rtt)),
               drawId: entropy.uint32,
               wake: loop.wake
             },

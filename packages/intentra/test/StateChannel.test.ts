@@ -110,6 +110,32 @@ describe("StateChannel", () => {
       assert.approximately(yield* age("old"), network.now - publishedAt + 6000, 5)
     }))
 
+  it.scoped("in jitter each message counts by its own delay", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 40, jitter: 30 })
+      const { others: [one], publisher } = yield* sites(network, 1)
+      const subscription = yield* one.numbers.subscribe(one.peer)
+      const at: Array<number> = []
+      const errors: Array<number> = []
+      yield* subscription.changes.pipe(
+        Stream.runForEach((change) =>
+          Effect.sync(() => {
+            if (change._tag === "Updated") errors.push(change.entry.age - (network.now - at[change.entry.value]))
+          })
+        ),
+        Effect.provide(Network.layerOf(network)),
+        Effect.forkScoped
+      )
+      for (let i = 0; i < 600; i++) {
+        at.push(network.now)
+        yield* publisher.numbers.publish(`${i}`, i)
+        yield* network.advance(10)
+      }
+      assert.isAbove(errors.length, 590)
+      // the least delay of one way is taken for half of the least round trip
+      assert.isBelow(Math.max(...errors.slice(300).map(Math.abs)), 6)
+    }))
+
   it.scoped("only what is of interest travels, and interest can change", () =>
     Effect.gen(function*() {
       const network = yield* Network.make({ latency: 10 })

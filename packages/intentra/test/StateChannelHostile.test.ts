@@ -122,6 +122,7 @@ describe("a hostile peer of a state channel", () => {
     const subscribe = (from: FakePeer, id: number, now: number) => {
       writer.begin(Wire.SUBSCRIBE, channel, id)
       writer.u8(Wire.EVERYTHING)
+      writer.u32(0)
       writer.u64(0)
       writer.u64(0)
       writer.varint(7)
@@ -152,6 +153,7 @@ describe("a hostile peer of a state channel", () => {
     for (const [have, missing] of [[1e9, []], [0, [0, 1e9]], [0, [1e9, 1]]] as const) {
       writer.begin(Wire.STATUS, channel, id)
       writer.u8(0)
+      writer.u32(0)
       writer.u64(have)
       for (const one of missing) writer.varint(one)
       honest.core.receive(there, writer.message(), 100)

@@ -57,7 +57,7 @@ export class StatePacker {
     this.budget = budget
     this.count = 0
     const { table } = this
-    let writer = this.begin(from)
+    let writer = this.begin(from, now)
     let previous = from
     let entries = 0
     for (let place = table.placeAfter(scanned); place < table.length; place++) {
@@ -68,7 +68,7 @@ export class StatePacker {
       if (writer.at + Wire.ENTRY_BYTES + cell.keyBytes.length + cell.value.length > limit) {
         this.close(writer, version - 1, entries)
         if (this.count === budget) return
-        writer = this.begin(version - 1)
+        writer = this.begin(version - 1, now)
         previous = version - 1
         entries = 0
       }
@@ -80,7 +80,7 @@ export class StatePacker {
   }
 
   /** An empty packet at a place, into any writer: what is added to it covers nothing. */
-  begin(from: number, writer: Wire.WireWriter = this.nextWriter()): Wire.WireWriter {
+  begin(from: number, now: number, writer: Wire.WireWriter = this.nextWriter()): Wire.WireWriter {
     writer.begin(Wire.DATA, this.channel, 0)
     writer.u8(0)
     writer.u32(this.incarnationHigh)
@@ -88,6 +88,11 @@ export class StatePacker {
     writer.u64(from)
     writer.u64(from)
     writer.u64(this.table.head)
+    writer.u32(Wire.stampOf(now))
+    // what is given back is put in for each subscriber
+    writer.u32(0)
+    writer.u8(0)
+    writer.u8(0)
     return writer
   }
 

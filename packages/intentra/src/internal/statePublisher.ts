@@ -156,6 +156,7 @@ export class StatePublisher {
   private onSubscribe(peer: Peer, id: number, payload: Uint8Array, now: number): void {
     const { counters, reader, settings, subscribers, table } = this
     const flags = reader.u8()
+    const stamp = reader.u32()
     const high = reader.u32()
     const low = reader.u32()
     const have = reader.u64()
@@ -166,7 +167,7 @@ export class StatePublisher {
     if (!isName || terms.length > Wire.MAX_TERMS_BYTES) return void counters.malformed++
     const existing = subscribers.find(peer, id)
     if (existing !== undefined) {
-      existing.lastHeard = now
+      existing.onStamp(stamp, now)
       existing.greet = true
       this.backlog = true
       return
@@ -183,6 +184,7 @@ export class StatePublisher {
       have <= table.head
     const shared = subscribers.share(`${everything}${Buffer.from(terms).toString("latin1")}`, interest)
     const subscriber = new StateSubscriber(peer, id, shared, !resumes, now)
+    subscriber.onStamp(stamp, now)
     if (resumes) {
       subscriber.cursor = have
       subscriber.scanned = have
@@ -205,6 +207,7 @@ export class StatePublisher {
   private onStatus(subscriber: StateSubscriber, now: number): void {
     const { counters, reader } = this
     const flags = reader.u8()
+    const stamp = reader.u32()
     const have = reader.u64()
     // nobody has what was never sent
     if (reader.failed || have > subscriber.cursor) return void counters.malformed++
@@ -222,7 +225,7 @@ export class StatePublisher {
     subscriber.missingCount = reader.failed ? 0 : count
     if (reader.failed) return void counters.malformed++
     subscriber.acknowledged = Math.max(subscriber.acknowledged, have)
-    subscriber.lastHeard = now
+    subscriber.onStamp(stamp, now)
     subscriber.probeInterval = PROBE_FIRST
     if ((flags & Wire.ANSWER) !== 0) subscriber.greet = true
     if (count > 0 || subscriber.greet || subscriber.scanned < this.table.head) this.backlog = true
@@ -234,7 +237,7 @@ export class StatePublisher {
     const have = reader.u64()
     if (reader.failed || have > subscriber.cursor) return void counters.malformed++
     subscriber.lastHeard = now
-    this.packer.begin(have, writer)
+    this.packer.begin(have, now, writer)
     let absent = 0
     while (!reader.done) {
       const length = reader.varint()
@@ -250,7 +253,7 @@ export class StatePublisher {
       writer.raw(bytes)
       absent++
     }
-    if (absent > 0) this.send(subscriber, writer.message())
+    if (absent > 0) this.send(subscriber, writer.message(), now)
   }
 
   /** Returns false when the subscriber is gone. */
@@ -292,7 +295,7 @@ export class StatePublisher {
       return 0
     }
     for (let i = 0; i < packer.count; i++) {
-      if (!this.send(subscriber, packer.messages[i])) return i
+      if (!this.send(subscriber, packer.messages[i], now)) return i
       if (subscriber.cursor <= subscriber.acknowledged) subscriber.unacknowledgedSince = now
       subscriber.greet = false
       subscriber.cursor = packer.ends[i]
@@ -313,7 +316,7 @@ export class StatePublisher {
       const to = missing[2 * done + 1]
       packer.pack(subscriber.interest, from, from, to, limit, budget - sent, now)
       for (let i = 0; i < packer.count; i++) {
-        if (!this.send(subscriber, packer.messages[i])) break
+        if (!this.send(subscriber, packer.messages[i], now)) break
         sent++
         from = packer.ends[i]
         this.counters.repaired += packer.entries[i]
@@ -331,7 +334,7 @@ export class StatePublisher {
   private probe(subscriber: StateSubscriber, now: number): boolean {
     if (subscriber.cursor <= subscriber.acknowledged) return true
     if (now >= subscriber.probeAt) {
-      this.send(subscriber, this.packer.begin(subscriber.cursor, this.writer).message())
+      this.send(subscriber, this.packer.begin(subscriber.cursor, now, this.writer).message(), now)
       subscriber.probeInterval = Math.min(2 * subscriber.probeInterval, PROBE_LAST)
       subscriber.probeAt = now + subscriber.probeInterval
     }
@@ -340,8 +343,10 @@ export class StatePublisher {
   }
 
   /** Sends a DATA packet under the subscriber's number. */
-  private send(subscriber: StateSubscriber, message: Uint8Array): boolean {
+  private send(subscriber: StateSubscriber, message: Uint8Array, now: number): boolean {
+    const held = Math.min((now - subscriber.stampedAt) / Wire.AGE_UNIT, Wire.HELD_TOO_LONG)
     Wire.setSubscription(message, subscriber.id)
+    Wire.setEcho(message, subscriber.stamp, held)
     message[Wire.FLAGS_AT] = subscriber.full ? Wire.FULL : 0
     const result = subscriber.peer.unsafeSend(message, this.settings.data)
     if (result !== SendResult.ACCEPTED) return false

@@ -7,6 +7,7 @@ import { StateCoverage } from "./stateCoverage.js"
 import { StateHolding } from "./stateHolding.js"
 import type { StateRecord } from "./stateRecord.js"
 import type { StateSubscription } from "./stateSubscription.js"
+import { StateTransit } from "./stateTransit.js"
 import * as Wire from "./stateWire.js"
 import type { Timed } from "./timerHeap.js"
 
@@ -17,12 +18,9 @@ const ACKNOWLEDGE_AFTER = 50
 const MISSING_AFTER = 20
 const REPAIR_LEAST = 50
 const REPAIR_MOST = 1000
-/** Round-trip time, before it is known. */
-const RTT_GUESS = 100
 const HEARTBEAT = 5000
 /** A publisher that says nothing for three heartbeats is lost. */
 const LOST_AFTER = 16_000
-const RTT_FRESH = 1000
 
 const IDLE = 0
 const ASKING = 1
@@ -38,7 +36,7 @@ export class StateSource<A> implements Timed {
   /** Counts the publisher's incarnations. */
   incarnation = 0
   lost = false
-  /** Half of the round-trip time, once that is known. */
+  /** Milliseconds that the last message was under way. */
   transit = 0
   /** When its session ended. */
   goneSince = Infinity
@@ -61,9 +59,8 @@ export class StateSource<A> implements Timed {
   private lastHeard = -Infinity
   private lastRepair = -Infinity
   private haveAtRepair = -1
-  private repairInterval = RTT_GUESS
-  private rtt = RTT_GUESS
-  private rttAt = -Infinity
+  private repairInterval = REPAIR_LEAST
+  private readonly path = new StateTransit()
 
   constructor(readonly owner: StateSubscription<A>, peer: Peer) {
     this.publisher = peer.id
@@ -78,6 +75,7 @@ export class StateSource<A> implements Timed {
 
   attach(peer: Peer, now: number): void {
     this.peer = peer
+    this.path.reset()
     this.goneSince = Infinity
     this.ask(now)
   }
@@ -124,7 +122,7 @@ export class StateSource<A> implements Timed {
     if (this.peer.closeReason !== undefined) return this.detach(now)
     if (this.state === ASKING) {
       if (now >= this.askAt) {
-        this.sendSubscribe()
+        this.sendSubscribe(now)
         this.askAt = now + this.askInterval
         this.askInterval = Math.min(2 * this.askInterval, ASK_LAST)
       }
@@ -151,6 +149,9 @@ export class StateSource<A> implements Timed {
     const from = reader.u64()
     const to = reader.u64()
     const head = reader.u64()
+    const stamp = reader.u32()
+    const echo = reader.u32()
+    const held = reader.u16()
     if (reader.failed || from > to || to > head) return void counters.malformed++
     // all of it is read before any of it counts
     entry.open(payload, reader.at, from, to)
@@ -165,7 +166,7 @@ export class StateSource<A> implements Timed {
     }
     this.lastHeard = now
     if (this.lost) this.setLost(false)
-    this.refreshRtt(now)
+    this.transit = this.path.onMessage(stamp, echo, held, now)
     entry.rewind(payload)
     let isWhole = true
     const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
@@ -195,6 +196,7 @@ export class StateSource<A> implements Timed {
       this.incarnationHigh = high
       this.incarnationLow = low
       this.incarnation++
+      this.path.reset()
     }
     this.coverage.restart(0)
     this.target = head
@@ -208,25 +210,15 @@ export class StateSource<A> implements Timed {
     this.holding.notifyAll()
   }
 
-  private refreshRtt(now: number): void {
-    if (this.peer === undefined || now - this.rttAt < RTT_FRESH) return
-    this.rttAt = now
-    this.owner.settings.rttOf(this.peer, this.onRtt)
-  }
-
-  private readonly onRtt = (rtt: number | undefined): void => {
-    this.rtt = rtt ?? RTT_GUESS
-    this.transit = rtt === undefined ? 0 : rtt / 2
-  }
-
   private schedule(at: number): void {
     this.owner.schedule(this, at)
   }
 
-  private sendSubscribe(): void {
+  private sendSubscribe(now: number): void {
     const { interest, settings, terms, writer } = this.owner
     writer.begin(Wire.SUBSCRIBE, settings.channel, this.id)
     writer.u8(interest.everything ? Wire.EVERYTHING : 0)
+    writer.u32(Wire.stampOf(now))
     writer.u32(this.wantsFull ? 0 : this.incarnationHigh)
     writer.u32(this.wantsFull ? 0 : this.incarnationLow)
     writer.u64(this.wantsFull ? 0 : this.coverage.have)
@@ -241,6 +233,7 @@ export class StateSource<A> implements Timed {
     const { settings, writer } = this.owner
     writer.begin(Wire.STATUS, settings.channel, this.id)
     writer.u8(now >= this.heartbeatAt ? Wire.ANSWER : 0)
+    writer.u32(Wire.stampOf(now))
     writer.u64(coverage.have)
     let at = coverage.have
     coverage.eachMissing(Wire.MAX_MISSING, (from, to) => {
@@ -284,7 +277,7 @@ export class StateSource<A> implements Timed {
 
   /** What has not come by then was lost. */
   private get patience(): number {
-    return Math.min(REPAIR_MOST, Math.max(REPAIR_LEAST, 1.25 * this.rtt + MISSING_AFTER))
+    return Math.min(REPAIR_MOST, Math.max(REPAIR_LEAST, 1.25 * this.path.rtt + MISSING_AFTER))
   }
 
   private send(kind: number): void {

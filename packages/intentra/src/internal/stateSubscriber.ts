@@ -20,6 +20,9 @@ export class StateSubscriber {
   missingCount = 0
   /** Messages to it that the transport had not sent when it was asked last. */
   queued = 0
+  /** The last stamp that it sent, and when. */
+  stamp = 0
+  stampedAt = -Infinity
   unacknowledgedSince = 0
   probeAt = 0
   probeInterval = PROBE_FIRST
@@ -31,6 +34,13 @@ export class StateSubscriber {
     readonly full: boolean,
     public lastHeard: number
   ) {}
+
+  /** It says something, and wants to know for how long that takes. */
+  onStamp(stamp: number, now: number): void {
+    this.stamp = stamp
+    this.stampedAt = now
+    this.lastHeard = now
+  }
 
   readonly onQueued = (queued: number): void => {
     this.queued = queued

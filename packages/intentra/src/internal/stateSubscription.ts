@@ -24,8 +24,6 @@ export interface SubscriptionSettings<A> {
   readonly control: SendOptions
   readonly decode: (bytes: Uint8Array) => A
   readonly now: () => number
-  /** The round-trip time in milliseconds, if it is known: at once or soon. */
-  readonly rttOf: (peer: Peer, answer: (rtt: number | undefined) => void) => void
   readonly drawId: () => number
   /** Something is to be done at a time. */
   readonly wake: (at: number) => void

@@ -38,13 +38,17 @@ export const HAS_TTL = 2
 export const EXACT = 0
 export const PREFIX = 1
 
-/** Ages travel in tenths of a millisecond. */
+/** Ages and stamps travel in tenths of a millisecond. */
 export const AGE_UNIT = 0.1
 /** An age or ttl above this (a year) is as good as this. */
 export const LONGEST = 31_536_000_000
 
 /** Where DATA has `to`: after the flags, the incarnation and `from`. */
 export const TO_AT = PREFIX_BYTES + 1 + 8 + 8
+/** Where it has the stamp that it gives back, and for how long that was held: after `to`, `head` and its own stamp. */
+const ECHO_AT = TO_AT + 8 + 8 + 4
+/** `held` of a stamp that is not worth giving back. */
+export const HELD_TOO_LONG = 0xffff
 /** Of an entry besides its key and value: flags, version, key length, age, ttl, value length. */
 export const ENTRY_BYTES = 1 + 8 + 2 + 6 + 6 + 2
 /** A message fits any path: datagrams of 1,200 bytes. */
@@ -78,6 +82,16 @@ export const channelIn = (payload: Uint8Array): number => u32(payload, CHANNEL_A
 
 export const subscriptionIn = (payload: Uint8Array): number => u32(payload, SUBSCRIPTION_AT)
 
+/** Gives a stamp back in a DATA message. */
+export const setEcho = (message: Uint8Array, stamp: number, held: number): void => {
+  message[ECHO_AT] = stamp >>> 24
+  message[ECHO_AT + 1] = stamp >>> 16
+  message[ECHO_AT + 2] = stamp >>> 8
+  message[ECHO_AT + 3] = stamp
+  message[ECHO_AT + 4] = held >>> 8
+  message[ECHO_AT + 5] = held
+}
+
 export const setSubscription = (message: Uint8Array, id: number): void => {
   message[SUBSCRIPTION_AT] = id >>> 24
   message[SUBSCRIPTION_AT + 1] = id >>> 16
@@ -95,6 +109,9 @@ export const decodeText = (bytes: Uint8Array): string | undefined => {
     return undefined
   }
 }
+
+/** A time as a stamp, modulo 2^32: comparable over some days. */
+export const stampOf = (now: number): number => Math.floor(now / AGE_UNIT) >>> 0
 
 /** Reads on from a place; once something is missing or too large it is `failed` and answers zeros. */
 export class WireReader {
@@ -115,6 +132,10 @@ export class WireReader {
   u8(): number {
     if (this.at >= this.bytes.length) return this.fail()
     return this.bytes[this.at++]
+  }
+
+  u16(): number {
+    return this.u8() * 256 + this.u8()
   }
 
   u32(): number {

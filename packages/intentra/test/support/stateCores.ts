@@ -93,7 +93,6 @@ export class End {
         control: SendOptions.default,
         decode: codec.decode,
         now: () => this.now,
-        rttOf: (_, answer) => answer(20),
         drawId: () => this.drawn++,
         wake: () => {}
       },
