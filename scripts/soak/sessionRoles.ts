@@ -50,6 +50,8 @@ export const sessionClients = (): void => {
   answer({
     /** How many of `count` transports have a session; stops at the first that cannot have one. */
     open: async ({ count, hub, millis }: { readonly hub: Target; readonly count: number; readonly millis: number }) => {
+      // a batched socket has room for megabytes of datagrams, which these thousands of sockets never get
+      process.env.INTENTRA_UDP = "dgram"
       const until = performance.now() + millis
       let connected = 0
       let why = ""
