@@ -238,13 +238,12 @@ for (const backend of backends) {
       it("a destroyed key overwrites its bytes, and seals and opens nothing", () => {
         const key = make()
         const packet = sealed(key, nonce, empty, new Uint8Array(8))
-        // its own, or its native cipher's
-        const owned = [key, ...Object.values(key)].flatMap((holder) => Object.values(Object(holder)))
-          .filter((value) => value instanceof Uint8Array)
-        assert.deepStrictEqual(owned, [secret])
+        const owned = Object.values(key).filter((value) => value instanceof Uint8Array)
+        // native keys lie in a table of @intentra/ffi, whose tests look there
+        assert.deepStrictEqual(owned, backend.name === "openssl" ? [] : [secret])
         key.destroy()
         key.destroy()
-        assert.deepStrictEqual(owned, [new Uint8Array(32)])
+        for (const bytes of owned) assert.deepStrictEqual(bytes, new Uint8Array(32))
         assert.strictEqual(key.seal(nonce, empty, new Uint8Array(8), new Uint8Array(24)), -1)
         assert.strictEqual(key.open(nonce, empty, packet, new Uint8Array(8)), -1)
         assert.strictEqual(make().open(nonce, empty, packet, new Uint8Array(8)), 8)

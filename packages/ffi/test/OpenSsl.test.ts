@@ -363,7 +363,7 @@ describe.skipIf(!present)("OpenSsl", () => {
       const shared = new AeadCiphers(evp())
       const block = Buffer.from(shared.key.bytes.buffer)
       const key = new EvpAeadCipher(shared, algorithm, secret)
-      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.slots, "slabs")
+      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys, "slabs")
       const held = () => slots.some((slab) => Buffer.from(slab.buffer).indexOf(secret.subarray(0, 8)) >= 0)
       assert.strictEqual(slots.length, 1)
       assert.isTrue(held())
@@ -378,7 +378,7 @@ describe.skipIf(!present)("OpenSsl", () => {
 
     it("keys that come and go take no more places than there are at one time", () => {
       const shared = new AeadCiphers(evp())
-      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.slots, "slabs")
+      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys, "slabs")
       const keys = Array.from({ length: 200 }, () => new EvpAeadCipher(shared, algorithm, secret))
       assert.strictEqual(slots.length, 2)
       for (const key of keys) key.destroy()

@@ -1,6 +1,6 @@
 import type { CipherAlgorithm } from "../OpenSsl.js"
 import type { PinnedSlice } from "../PinnedMemory.js"
-import { Contexts, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./aeadCiphers.js"
+import { KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./aeadCiphers.js"
 import type { AeadCiphers } from "./aeadCiphers.js"
 import type { Evp } from "./evp.js"
 import { SMALL_BYTES } from "./evp.js"
@@ -28,7 +28,8 @@ const isCounter = (value: number): boolean => Number.isSafeInteger(value) && val
  */
 export class EvpAeadCipher {
   private readonly evp: Evp
-  private readonly contexts: Contexts
+  /** Where its key and contexts stand; -1 after destroy. */
+  private slot: number
   private readonly gcm: boolean
   private live = true
   /** The counter whose nonce is set for sealing, if any. */
@@ -38,8 +39,8 @@ export class EvpAeadCipher {
     if (key.length !== KEY_BYTES) throw new RangeError(`the key has ${key.length} bytes, not ${KEY_BYTES}`)
     this.evp = shared.evp
     this.gcm = algorithm === "AES-256-GCM"
-    this.contexts = new Contexts(shared.evp, shared.slots, shared.slots.take(key))
-    shared.registry.register(this, this.contexts, this.contexts)
+    this.slot = shared.keys.take(key)
+    shared.registry.register(this, this.slot, this)
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
@@ -112,8 +113,10 @@ export class EvpAeadCipher {
   destroy(): void {
     this.live = false
     this.prepared = NOWHERE
-    this.contexts.free()
-    this.shared.registry.unregister(this.contexts)
+    if (this.slot < 0) return
+    this.shared.registry.unregister(this)
+    this.shared.keys.free(this.slot)
+    this.slot = -1
   }
 
   private sealArrays(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
@@ -247,9 +250,11 @@ export class EvpAeadCipher {
     target: number,
     counter: number
   ): boolean {
-    const context = this.contexts.sealing === 0 ? this.makeSealing() : this.contexts.sealing
-    if (context === 0) return false
+    if (!this.live) return false
     const { shared } = this
+    const made = shared.keys.sealing[this.slot]
+    const context = made === 0 ? this.makeSealing() : made
+    if (context === 0) return false
     const { final } = shared
     const counts = this.gcm && counter !== NOWHERE
     const begun = !counts
@@ -274,9 +279,11 @@ export class EvpAeadCipher {
 
   /** Opens under the nonce in the slot. The tag lies behind the source; a refused packet leaves anything in the target. */
   private openAt(aad: number, aadLength: number, source: number, length: number, target: number): boolean {
-    const context = this.contexts.opening === 0 ? this.makeOpening() : this.contexts.opening
-    if (context === 0) return false
+    if (!this.live) return false
     const { shared } = this
+    const made = shared.keys.opening[this.slot]
+    const context = made === 0 ? this.makeOpening() : made
+    if (context === 0) return false
     const { final, giveTag, giveTagAndNonce, nonce } = shared
     const tag = this.gcm ? giveTagAndNonce : giveTag
     tag.pointFirst(source + length)
@@ -308,7 +315,7 @@ export class EvpAeadCipher {
   private makeSealing(): number {
     const { shared } = this
     const made = this.makeContext((context, cipher, key) => shared.beginSealing(context, cipher, 0, key, 0))
-    this.contexts.sealing = made
+    shared.keys.sealing[this.slot] = made
     return made
   }
 
@@ -320,7 +327,7 @@ export class EvpAeadCipher {
       // no nonce can be given as a parameter before one was fixed; this one is never used
       return shared.control(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, shared.nonce.address)
     })
-    this.contexts.opening = made
+    shared.keys.opening[this.slot] = made
     return made
   }
 
@@ -329,7 +336,7 @@ export class EvpAeadCipher {
     const { evp, shared } = this
     const context = shared.newContext()
     if (context === 0) return 0
-    this.contexts.copyKey(shared.key.bytes)
+    shared.keys.copyKey(this.slot, shared.key.bytes)
     const done = init(context, this.gcm ? shared.aes : shared.chacha, shared.key.address) === 1
     shared.key.bytes.fill(0)
     if (!done) {

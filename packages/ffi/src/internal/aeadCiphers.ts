@@ -14,55 +14,46 @@ export const KEY_BYTES = 32
 
 const SLAB_KEYS = 128
 
-/** Raw keys, side by side in memory outside V8's heap, where the collector leaves no copies. @internal */
-export class KeySlots {
+/**
+ * Raw keys, side by side in memory outside V8's heap, where the collector leaves no copies, and the addresses of their
+ * contexts. They are apart from the keys' objects: so they can be freed when a key was collected, and thousands of keys
+ * that take turns have what each packet needs in few cache lines.
+ *
+ * @internal
+ */
+export class KeyTable {
+  /** The context of each slot that seals, 0 for none. */
+  sealing: Float64Array = new Float64Array(0)
+  /** The same for opening. */
+  opening: Float64Array = new Float64Array(0)
   private readonly slabs: Array<Uint8Array> = []
-  private readonly free: Array<number> = []
+  private readonly vacant: Array<number> = []
+
+  constructor(private readonly evp: Evp) {}
 
   take(key: Uint8Array): number {
-    let slot = this.free.pop()
+    let slot = this.vacant.pop()
     if (slot === undefined) {
       slot = this.slabs.length * SLAB_KEYS
       this.slabs.push(new Uint8Array(new ArrayBuffer(SLAB_KEYS * KEY_BYTES)))
-      for (let next = slot + SLAB_KEYS - 1; next > slot; next--) this.free.push(next)
+      this.sealing = grown(this.sealing)
+      this.opening = grown(this.opening)
+      for (let next = slot + SLAB_KEYS - 1; next > slot; next--) this.vacant.push(next)
     }
     this.bytesOf(slot).set(key)
     return slot
   }
 
-  copyTo(slot: number, out: Uint8Array): void {
+  copyKey(slot: number, out: Uint8Array): void {
     out.set(this.bytesOf(slot))
   }
 
-  /** Overwrites the key and gives its place to another one. */
-  give(slot: number): void {
+  /** Overwrites the key, frees its contexts, and gives its slot to another one. */
+  free(slot: number): void {
+    this.sealing[slot] = this.release(this.sealing[slot])
+    this.opening[slot] = this.release(this.opening[slot])
     this.bytesOf(slot).fill(0)
-    this.free.push(slot)
-  }
-
-  private bytesOf(slot: number): Uint8Array {
-    const start = (slot % SLAB_KEYS) * KEY_BYTES
-    return this.slabs[Math.floor(slot / SLAB_KEYS)].subarray(start, start + KEY_BYTES)
-  }
-}
-
-/** What a key holds. It is apart from the key, so that it can be freed when that was collected. @internal */
-export class Contexts {
-  sealing = 0
-  opening = 0
-
-  constructor(private readonly evp: Evp, private readonly slots: KeySlots, private slot: number) {}
-
-  copyKey(out: Uint8Array): void {
-    this.slots.copyTo(this.slot, out)
-  }
-
-  free(): void {
-    this.sealing = this.release(this.sealing)
-    this.opening = this.release(this.opening)
-    if (this.slot < 0) return
-    this.slots.give(this.slot)
-    this.slot = -1
+    this.vacant.push(slot)
   }
 
   private release(context: number): 0 {
@@ -72,6 +63,17 @@ export class Contexts {
     }
     return 0
   }
+
+  private bytesOf(slot: number): Uint8Array {
+    const start = (slot % SLAB_KEYS) * KEY_BYTES
+    return this.slabs[Math.floor(slot / SLAB_KEYS)].subarray(start, start + KEY_BYTES)
+  }
+}
+
+const grown = (old: Float64Array): Float64Array => {
+  const larger = new Float64Array(old.length + SLAB_KEYS)
+  larger.set(old)
+  return larger
 }
 
 /**
@@ -105,11 +107,12 @@ export class AeadCiphers {
   readonly step: Params
   readonly giveTag: Params
   readonly giveTagAndNonce: Params
-  readonly slots = new KeySlots()
-  readonly registry = new FinalizationRegistry<Contexts>((contexts) => contexts.free())
+  readonly keys: KeyTable
+  readonly registry = new FinalizationRegistry<number>((slot) => this.keys.free(slot))
 
   constructor(readonly evp: Evp) {
     const { functions } = evp
+    this.keys = new KeyTable(evp)
     this.run = functions.EVP_Cipher
     this.getParams = functions.EVP_CIPHER_CTX_get_params
     this.setParams = functions.EVP_CIPHER_CTX_set_params
