@@ -78,7 +78,7 @@ describe("the laws of state channels", () => {
         assert.strictEqual(partial.faults.join("\n"), "")
         for (const { numbers } of [publisher, early, late]) assert.strictEqual(numbers.counters.malformed, 0)
       }),
-    seeded(30)
+    seeded(60)
   )
 
   it.scoped.prop(
@@ -110,6 +110,6 @@ describe("the laws of state channels", () => {
         assert.strictEqual(seen.faults.join("\n"), "")
         assert.strictEqual(subscriber.numbers.counters.malformed, 0)
       }),
-    seeded(10)
+    seeded(20)
   )
 })

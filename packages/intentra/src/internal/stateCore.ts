@@ -58,7 +58,7 @@ export class StateCore<A> {
       case Wire.RESUBSCRIBE: {
         const id = Wire.subscriptionIn(payload)
         const source = this.numbers.get(id)
-        if (source === undefined || source.peer !== peer) return this.onStray(peer, kind, id)
+        if (source === undefined || source.peer !== peer) return this.onStray(peer, id)
         if (kind === Wire.DATA) source.onData(payload, now)
         else source.onResubscribe(now)
         return
@@ -120,8 +120,8 @@ export class StateCore<A> {
   }
 
   /** Somebody sends what nobody here asked for, or not any more. */
-  private onStray(peer: Peer, kind: number, id: number): void {
-    if (kind !== Wire.DATA || this.strays++ >= STRAYS) return
+  private onStray(peer: Peer, id: number): void {
+    if (this.strays++ >= STRAYS) return
     this.writer.begin(Wire.UNSUBSCRIBE, this.channel, id)
     peer.unsafeSend(this.writer.message(), this.control)
     this.wake(this.lookedAt + LOOK)

@@ -101,7 +101,7 @@ export class StatePublisher {
       return
     }
     // it was forgotten, or another incarnation knew it
-    if (subscriber === undefined) return this.sendControl(peer, Wire.RESUBSCRIBE, id)
+    if (subscriber === undefined || subscriber.expelled) return this.sendControl(peer, Wire.RESUBSCRIBE, id)
     if (kind === Wire.STATUS) this.onStatus(subscriber, now)
     else this.onQuery(subscriber, payload, now)
   }
@@ -145,11 +145,11 @@ export class StatePublisher {
     let reached = table.head
     for (const subscriber of this.subscribers.all) reached = Math.min(reached, subscriber.reached)
     if (!table.forgetDeletions(reached)) return
-    // who may have missed one of them begins anew
-    for (const subscriber of this.subscribers.all.slice()) {
+    for (const subscriber of this.subscribers.all) {
       if (subscriber.reached >= table.floor) continue
-      this.sendControl(subscriber.peer, Wire.RESUBSCRIBE, subscriber.id)
-      this.subscribers.remove(subscriber)
+      subscriber.expelled = true
+      subscriber.probeAt = -Infinity
+      subscriber.probeInterval = PROBE_FIRST
     }
   }
 
@@ -260,6 +260,7 @@ export class StatePublisher {
   private serve(subscriber: StateSubscriber, now: number): boolean {
     const { peer } = subscriber
     if (peer.closeReason !== undefined || now - subscriber.lastHeard > LEASE) return false
+    if (subscriber.expelled) return this.probe(subscriber, now)
     const isBehind = subscriber.cursor > subscriber.acknowledged
     if (isBehind && now - Math.max(subscriber.unacknowledgedSince, subscriber.lastHeard) > SILENT_AFTER) {
       return this.probe(subscriber, now)
@@ -330,11 +331,12 @@ export class StatePublisher {
     return sent
   }
 
-  /** An empty packet, from time to time, so that the subscriber notices what it misses. False when it is gone. */
-  private probe(subscriber: StateSubscriber, now: number): boolean {
-    if (subscriber.cursor <= subscriber.acknowledged) return true
+  /** A reminder, from time to time, so that the subscriber notices what it misses. */
+  private probe(subscriber: StateSubscriber, now: number): true {
+    if (subscriber.cursor <= subscriber.acknowledged && !subscriber.expelled) return true
     if (now >= subscriber.probeAt) {
-      this.send(subscriber, this.packer.begin(subscriber.cursor, now, this.writer).message(), now)
+      if (subscriber.expelled) this.sendControl(subscriber.peer, Wire.RESUBSCRIBE, subscriber.id)
+      else this.send(subscriber, this.packer.begin(subscriber.cursor, now, this.writer).message(), now)
       subscriber.probeInterval = Math.min(2 * subscriber.probeInterval, PROBE_LAST)
       subscriber.probeAt = now + subscriber.probeInterval
     }

@@ -55,6 +55,8 @@ export class StateSource<A> implements Timed {
   private askedAt = -Infinity
   private statusAt = Infinity
   private heartbeatAt = Infinity
+  /** The pause until the next heartbeat, while the last one has no answer. */
+  private heartbeatAgain = 0
   private queryAt = Infinity
   private lastHeard = -Infinity
   private lastRepair = -Infinity
@@ -165,6 +167,10 @@ export class StateSource<A> implements Timed {
       return
     }
     this.lastHeard = now
+    if (this.heartbeatAgain > 0) {
+      this.heartbeatAgain = 0
+      this.heartbeatAt = now + HEARTBEAT
+    }
     if (this.lost) this.setLost(false)
     this.transit = this.path.onMessage(stamp, echo, held, now)
     entry.rewind(payload)
@@ -243,7 +249,10 @@ export class StateSource<A> implements Timed {
       at = to
     })
     this.transmit()
-    if (now >= this.heartbeatAt) this.heartbeatAt = now + HEARTBEAT
+    if (now >= this.heartbeatAt) {
+      this.heartbeatAgain = this.heartbeatAgain === 0 ? this.patience : Math.min(REPAIR_MOST, 2 * this.heartbeatAgain)
+      this.heartbeatAt = now + this.heartbeatAgain
+    }
     this.statusAt = Infinity
     if (coverage.complete) return
     this.repairInterval = coverage.have === this.haveAtRepair

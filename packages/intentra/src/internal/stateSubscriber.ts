@@ -13,6 +13,8 @@ export class StateSubscriber {
   acknowledged = 0
   /** Deletions up to here mean nothing to it: it began with nothing after they had happened. */
   base = 0
+  /** It may have missed a deletion that is forgotten, so it has to begin anew, and is told so until it does. */
+  expelled = false
   /** Something is to be sent even if there is nothing to say. */
   greet = true
   /** Ranges (from, to] that it misses. */
@@ -48,6 +50,7 @@ export class StateSubscriber {
 
   /** Every deletion of interest up to here has arrived. */
   get reached(): number {
+    if (this.expelled) return Infinity
     return Math.max(this.base, this.acknowledged >= this.cursor ? this.scanned : this.acknowledged)
   }
 }

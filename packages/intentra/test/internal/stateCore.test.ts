@@ -10,11 +10,15 @@ class Pair {
   now = 0
   readonly atPublisher = peer(2)
   readonly atSubscriber = peer(1)
-  publisher = new End([], limits, 1)
+  publisher: End
   readonly subscriber = new End([this.atSubscriber], limits, 9)
   readonly subscription = this.subscriber.subscribe(this.atSubscriber)
   readonly seen = new Mirror(undefined)
   private readonly consumer = this.subscription.addConsumer()
+
+  constructor(maxTombstones = limits.maxTombstones) {
+    this.publisher = new End([], { ...limits, maxTombstones }, 1)
+  }
 
   delete(key: string): void {
     const cell = this.publisher.core.publisher.table.cells.get(key)
@@ -147,6 +151,19 @@ describe("the two halves of a state channel", () => {
     }
     const values = Object.fromEntries(Array.from({ length: 10 }, (_, value) => [`${value}`, value]))
     pair.check({ ...values, a: 9 })
+  })
+
+  it("who has to begin anew is told so until it does, and who hears nothing asks until it does", () => {
+    for (const forgotten of [false, true]) {
+      const pair = new Pair(2)
+      for (let i = 0; i < 20; i++) pair.publisher.publish(`${i}`, i)
+      pair.run(1000)
+      for (let i = 0; i < 15; i++) pair.delete(`${i}`)
+      if (forgotten) pair.publisher.core.closed(pair.atPublisher, pair.now)
+      for (let i = 0; i < (forgotten ? 1200 : 100); i++) pair.step()
+      pair.run(1500)
+      pair.check({ 15: 15, 16: 16, 17: 17, 18: 18, 19: 19 })
+    }
   })
 
   it("what is missing is asked for once in a round trip, and slower when nothing comes of it", () => {
