@@ -7,17 +7,14 @@ import { Entropy, layerBest } from "@intentra/crypto"
 import type { Aead, CryptoBackend, CryptoServices, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
 import { Address, UdpSocket } from "@intentra/udp"
 import type { SocketAddress, UdpSocketError, UdpSocketOptions } from "@intentra/udp"
-import * as Chunk from "effect/Chunk"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -37,6 +34,7 @@ import { checkedNumber } from "./internal/checkedNumber.js"
 import * as IntentraConfig from "./internal/config.js"
 import { Hub } from "./internal/hub.js"
 import type { HubOutput } from "./internal/hub.js"
+import { deliveriesOf, EventHub } from "./internal/outlets.js"
 import { RecordingHub } from "./internal/recordingHub.js"
 import { resolveHost } from "./internal/resolveHost.js"
 import type { SessionPeer } from "./internal/sessionPeer.js"
@@ -113,7 +111,10 @@ export interface IntentraShape {
    * consumer is kept, within bounds: the oldest go first and are counted as `DeliveryOverflow`.
    */
   readonly deliveries: Stream.Stream<Delivery, IntentraError>
-  /** The control plane, for any number of subscribers; a slow one misses the oldest events. */
+  /**
+   * The control plane, for any number of subscribers; a slow one misses the oldest events. Ends when the transport has
+   * been closed or has died.
+   */
   readonly events: Stream.Stream<TransportEvent>
   /**
    * Messages go to `handler`, synchronously, instead of `deliveries`, until the scope closes. The payload is a view that
@@ -205,7 +206,6 @@ export type Concerns =
   | Strikes
   | TransportMetrics
 
-const EVENTS = 1024
 const MAX_WORKERS = 16
 const CORES = Math.min(MAX_WORKERS + 1, availableParallelism())
 /** Sessions about which the authorizer is asked again at the same time. */
@@ -216,11 +216,6 @@ const invalid = (detail: string) => new IntentraError({ reason: "InvalidOptions"
 const transportClosed = new IntentraError({
   reason: "TransportClosed",
   detail: "the transport has been closed: its scope has ended"
-})
-
-const busy = new IntentraError({
-  reason: "ConsumerBusy",
-  detail: "deliveries has a consumer already: share one stream with Stream.share or Stream.broadcast"
 })
 
 const fromSocketError = (error: UdpSocketError | ConfigError.ConfigError): IntentraError =>
@@ -251,7 +246,7 @@ export const make = (
     const counters = new TransportCounters()
     const metrics = yield* TransportMetrics
     const fold = metrics.makeFold(counters)
-    const subscribers = new Set<Mailbox.Mailbox<TransportEvent>>()
+    const events = new EventHub()
     const fork = yield* FiberSet.makeRuntime<never>()
     const recorder = Option.getOrUndefined(yield* Effect.serviceOption(FlightRecorder))
     if (recorder !== undefined) yield* Effect.mapError(recorder.begin(socket, settings), fromRecorderError)
@@ -273,9 +268,7 @@ export const make = (
       strikes: yield* Strikes
     }
     const output: HubOutput = {
-      event: (event) => {
-        for (const subscriber of subscribers) subscriber.unsafeOffer(event)
-      },
+      event: (event) => events.publish(event),
       decide: (verdict, done) => {
         const asked = changes
         fork(
@@ -296,26 +289,14 @@ export const make = (
       Effect.sync(() => metrics.begin({ socket: socket.kind, crypto: services.crypto.backend ?? "custom" })),
       (ended) => Effect.sync(ended)
     )
-    yield* Effect.addFinalizer(() =>
+    const end = (why: IntentraError | "scope") =>
       Effect.sync(() => {
-        hub.end("scope")
-        for (const subscriber of subscribers) subscriber.unsafeDone(Exit.void)
+        hub.end(why)
+        events.end()
       })
-    )
-    // a queue for each subscriber, so that a slow one misses its own oldest events and nobody else's
-    const events = Stream.unwrapScoped(
-      Effect.map(
-        Effect.acquireRelease(
-          Effect.tap(Mailbox.make<TransportEvent>({ capacity: EVENTS, strategy: "sliding" }), (mailbox) =>
-            hub.ended === undefined ? Effect.sync(() => subscribers.add(mailbox)) : mailbox.done(Exit.void)),
-          (mailbox) =>
-            Effect.sync(() => subscribers.delete(mailbox))
-        ),
-        (mailbox) => Mailbox.toStream(mailbox)
-      )
-    )
+    yield* Effect.addFinalizer(() => end("scope"))
     yield* Deferred.await(socket.closed).pipe(
-      Effect.catchAll((error) => Effect.sync(() => hub.end(fromSocketError(error)))),
+      Effect.catchAll((error) => end(fromSocketError(error))),
       Effect.forkScoped
     )
 
@@ -349,54 +330,6 @@ export const make = (
     const whileOpen: Effect.Effect<void, IntentraError> = Effect.suspend(() =>
       hub.ended === undefined ? Effect.void : Effect.fail(hub.ended === "scope" ? transportClosed : hub.ended)
     )
-
-    const pull: Effect.Effect<Chunk.Chunk<Delivery>, Option.Option<IntentraError>> = Effect.suspend(() => {
-      if (hub.ring.size > 0) {
-        return Effect.succeed(Chunk.unsafeFromArray(hub.drain()))
-      }
-      if (hub.ended === "scope") {
-        return Effect.fail(Option.none())
-      }
-      if (hub.ended !== undefined) {
-        return Effect.fail(Option.some(hub.ended))
-      }
-      return Effect.zipRight(
-        Effect.async<void>((resume) => {
-          hub.ring.onWake(() => resume(Effect.void))
-          return Effect.sync(() => hub.ring.forgetWaiter())
-        }),
-        pull
-      )
-    })
-
-    const occupy = Effect.suspend(() => {
-      if (hub.consumed || hub.handler !== undefined) return Effect.fail(busy)
-      hub.consumed = true
-      return Effect.void
-    })
-
-    const deliveries: Stream.Stream<Delivery, IntentraError> = Stream.unwrapScoped(
-      Effect.as(
-        Effect.acquireRelease(occupy, () =>
-          Effect.sync(() => {
-            hub.consumed = false
-          })),
-        Stream.repeatEffectChunkOption(pull)
-      )
-    )
-
-    const onDelivery = (handler: DeliveryHandler): Effect.Effect<void, IntentraError, Scope.Scope> =>
-      Effect.acquireRelease(
-        Effect.suspend(() => {
-          if (hub.consumed || hub.handler !== undefined) return Effect.fail(busy)
-          hub.setHandler(handler)
-          return Effect.void
-        }),
-        () =>
-          Effect.sync(() => {
-            hub.handler = undefined
-          })
-      )
 
     // whenever it is interrupted, the handshake or the session it has become is owned by somebody
     const connectScoped = (
@@ -454,9 +387,8 @@ export const make = (
       address: socket.localAddress,
       socketKind: socket.kind,
       cryptoKind: services.crypto.backend ?? "custom",
-      deliveries,
-      events,
-      onDelivery,
+      ...deliveriesOf(hub),
+      events: events.stream,
       connect,
       peers: Effect.sync(() => hub.peers()),
       broadcast: (payload, options) =>

@@ -149,7 +149,13 @@ describe("deliveries", () => {
         )
       )
       yield* network.advance("1 second")
+      const events = yield* Effect.forkScoped(Stream.runCollect(hub.events))
+      yield* turns
       yield* Deferred.fail(closed, new UdpSocketError({ reason: "Unknown", host: "10.0.0.1", port: 9000 }))
+      // the events end, so that whoever only listens to them learns of it
+      assert.isTrue(
+        [...yield* within(network, "1 second", Fiber.join(events))].some((one) => one._tag === "PeerClosed")
+      )
       const seen: Array<string> = []
       const consumer = Stream.runForEach(hub.deliveries, (one) => Effect.sync(() => seen.push(text(one.payload))))
       const errors: ReadonlyArray<IntentraError> = [

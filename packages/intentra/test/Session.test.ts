@@ -185,7 +185,7 @@ describe("a packet of several messages", () => {
     const parts = [reliable(0, "first"), ...Array.from({ length: 40 }, (_, i) => realtime(`fresh ${i} `.repeat(2)))]
     simulation.inject(ALICE, HUB, seal(session, Uint8Array.from(parts.flatMap((part) => Array.from(part)))))
     simulation.advance(10)
-    assert.deepStrictEqual(hub.hub.drain().map(({ payload }) => new TextDecoder().decode(payload)), [
+    assert.deepStrictEqual(hub.hub.takeDeliveries().map(({ payload }) => new TextDecoder().decode(payload)), [
       "first",
       ...[1, 2, 3].map((number) => `held ${number} `.repeat(20)),
       ...Array.from({ length: 40 }, (_, i) => `fresh ${i} `.repeat(2))

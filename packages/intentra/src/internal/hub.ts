@@ -246,7 +246,7 @@ export class Hub implements Host {
   }
 
   /** Takes all deliveries that wait; Reliable messages that were held back come after them. */
-  drain(): Array<Delivery> {
+  takeDeliveries(): Array<Delivery> {
     const drained = this.ring.drain()
     this.resume()
     return drained

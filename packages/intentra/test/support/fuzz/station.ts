@@ -85,7 +85,7 @@ export class Station {
   /** What came for the consumer of the stream, where there is one. */
   drain(): void {
     if (this.hub.ring.size === 0) return
-    for (const { intent, payload, peer } of this.hub.drain()) {
+    for (const { intent, payload, peer } of this.hub.takeDeliveries()) {
       received(this.world, this, peer as SessionPeer, payload, intent)
     }
   }
