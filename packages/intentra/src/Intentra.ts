@@ -32,6 +32,7 @@ import { isLive } from "./internal/allowList.js"
 import type { AllowList } from "./internal/allowList.js"
 import { checkedNumber } from "./internal/checkedNumber.js"
 import * as IntentraConfig from "./internal/config.js"
+import { dhBudget } from "./internal/dhBudget.js"
 import { Hub } from "./internal/hub.js"
 import type { HubOutput } from "./internal/hub.js"
 import { deliveriesOf, EventHub } from "./internal/outlets.js"
@@ -240,7 +241,12 @@ export const make = (
     const socket = yield* UdpSocket
     const clock = yield* Effect.clock
     // wall time is read once: what must grow over restarts counts on from it by the socket's own clock
-    const settings = { ...checked, wallEpoch: clock.unsafeCurrentTimeMillis() - socket.loop.now() }
+    const crypto = yield* PacketCrypto
+    const settings = {
+      ...checked,
+      ...dhBudget(crypto.backend),
+      wallEpoch: clock.unsafeCurrentTimeMillis() - socket.loop.now()
+    }
     const handshake = yield* Handshake
     const authorizer = yield* Authorizer
     const counters = new TransportCounters()
@@ -259,7 +265,7 @@ export const make = (
     let changes = 0
     const reportDefect = oncePerPlace((where, error) => fork(Effect.logError(`${where} threw`, error)))
     const services = {
-      crypto: yield* PacketCrypto,
+      crypto,
       entropy: yield* Entropy,
       handshake,
       gate: (yield* HandshakeGate).make(),
@@ -286,7 +292,7 @@ export const make = (
       ? new Hub(socket, settings, services, authorizer, counters, output)
       : new RecordingHub(recorder.tape, socket, settings, services, authorizer, counters, output)
     yield* Effect.acquireRelease(
-      Effect.sync(() => metrics.begin({ socket: socket.kind, crypto: services.crypto.backend ?? "custom" })),
+      Effect.sync(() => metrics.begin({ socket: socket.kind, crypto: crypto.backend ?? "custom" })),
       (ended) => Effect.sync(ended)
     )
     const end = (why: IntentraError | "scope") =>
@@ -386,7 +392,7 @@ export const make = (
       publicKey: handshake.publicKey,
       address: socket.localAddress,
       socketKind: socket.kind,
-      cryptoKind: services.crypto.backend ?? "custom",
+      cryptoKind: crypto.backend ?? "custom",
       ...deliveriesOf(hub),
       events: events.stream,
       connect,

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { IntentraError } from "./IntentraError.js"
 import { checkedNumber } from "./internal/checkedNumber.js"
 import type { Limits } from "./internal/core.js"
+import { dhBudget } from "./internal/dhBudget.js"
 
 /**
  * The numbers that the protocol goes by.
@@ -97,8 +98,7 @@ export const check = (options: TransportOptions): Effect.Effect<Settings, Intent
       pacePacketsPerSecond: yield* count("pacePacketsPerSecond", Infinity, 1, Infinity),
       challengesPerTurn: 64,
       challengesPerSecond: 20_000,
-      dhPerTurn: 32,
-      dhPerSecond: 6_000,
+      ...dhBudget(undefined),
       packetsPerSecond: yield* count("packetsPerSecond", 10_000, 1, Infinity),
       deliveryQueue: yield* count("deliveryQueue", 65_536, 1, 2 ** 24),
       deliveryQueueBytes: yield* count("deliveryQueueBytes", 16 * 2 ** 20, 4_096, 2 ** 32)

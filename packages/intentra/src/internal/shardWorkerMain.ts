@@ -23,6 +23,7 @@ import { ReplayGuard } from "../ReplayGuard.js"
 import { Strikes } from "../Strikes.js"
 import { TransportCounters } from "../TransportCounters.js"
 import { writeU32 } from "./bytes.js"
+import { dhBudget } from "./dhBudget.js"
 import { clockOrigin } from "./shardClock.js"
 import { failureOf, ShardHub } from "./shardHub.js"
 import { identityPlace } from "./shardLink.js"
@@ -140,7 +141,7 @@ const serve = Effect.gen(function*() {
   })
   const hub = new ShardHub(
     socket,
-    settings,
+    { ...settings, ...dhBudget(crypto.backend) },
     {
       crypto,
       entropy,
