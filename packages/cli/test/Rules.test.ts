@@ -141,8 +141,15 @@ const ended = (child: ChildProcess): Effect.Effect<void> =>
     child.kill("SIGKILL")
   })
 
+/** What Prometheus answers; it listens a while before it is ready, and says so. */
 const ask = <A>({ url }: Server, path: string): Effect.Effect<A> =>
-  Effect.promise(async () => ((await (await fetch(url + path)).json()) as { readonly data: A }).data)
+  Effect.promise(async () => {
+    for (;;) {
+      const response = await fetch(url + path)
+      if (response.status !== 503) return ((await response.json()) as { readonly data: A }).data
+      await response.text()
+    }
+  })
 
 describe.skipIf(prometheus === undefined)("a real Prometheus", () => {
   it.scopedLive("scrapes a hub, and evaluates every rule without an error or an alarm", () =>
