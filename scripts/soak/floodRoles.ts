@@ -97,6 +97,8 @@ const CAPTURED = 400
 export const peers = (): void => {
   const connected: Array<Peer> = []
   const captured: Array<Uint8Array> = []
+  // what these peers send is looked at where node:dgram sends it
+  process.env.INTENTRA_UDP = "dgram"
   let target: Target
   let sent = 0
   let refused = 0
