@@ -4,20 +4,20 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Delivery, DeliveryHandler } from "./Delivery.js"
 import { Intentra } from "./Intentra.js"
 import type { IntentraShape } from "./Intentra.js"
-import { IntentraError } from "./IntentraError.js"
+import type { IntentraError } from "./IntentraError.js"
 import { checkedNumber } from "./internal/checkedNumber.js"
 import { MessageQueue } from "./internal/messageQueue.js"
+import { deliveriesOf } from "./internal/outlets.js"
+import type { Source } from "./internal/outlets.js"
 import * as Wire from "./internal/stateWire.js"
 import type { Peer } from "./Peer.js"
 import { StateChannelError } from "./StateChannelError.js"
@@ -92,11 +92,6 @@ export interface ChannelEndpoint {
 /** The clock of the transport is compared to ours so often, in milliseconds. */
 const CALIBRATION = 100
 
-const busy = new IntentraError({
-  reason: "ConsumerBusy",
-  detail: "messages has a consumer already: share one stream with Stream.share or Stream.broadcast"
-})
-
 /**
  * The channels of the transport of the context, which has no other consumer of its deliveries, for as long as the scope
  * lives.
@@ -119,29 +114,30 @@ export const make = (
     const fork = yield* FiberSet.makeRuntime<never>()
     const endpoints = new Map<number, ChannelEndpoint>()
     const counters: ChannelsCounters = { unknownChannel: 0, dropped: 0 }
-    let handler: DeliveryHandler | undefined = undefined
-    let consumed = false
-    let ended = false
-    let waiter: (() => void) | undefined = undefined
+    const source: Source = {
+      ring: queue,
+      handler: undefined,
+      consumed: false,
+      ended: undefined,
+      setHandler: (handler) => {
+        for (const { intent, payload, peer, receivedAt } of queue.drain()) handler(peer, payload, intent, receivedAt)
+        source.handler = handler
+      },
+      takeDeliveries: () => queue.drain()
+    }
     let offset = Infinity
     let calibratedAt = -Infinity
-
-    const wake = () => {
-      const waiting = waiter
-      waiter = undefined
-      waiting?.()
-    }
 
     const keep = (delivery: Delivery): void => {
       const isWithin = queue.push(delivery)
       counters.dropped = queue.dropped
       if (!isWithin) fork(delivery.peer.close("LimitExceeded"))
-      wake()
+      queue.wake()
     }
 
     yield* transport.onDelivery((peer, payload, intent, receivedAt) => {
       if (!Wire.isChannelMessage(payload)) {
-        if (handler !== undefined) return handler(peer, payload, intent, receivedAt)
+        if (source.handler !== undefined) return source.handler(peer, payload, intent, receivedAt)
         return keep({ peer, payload: payload.slice(), intent, receivedAt })
       }
       const endpoint = payload.length < Wire.PREFIX_BYTES ? undefined : endpoints.get(Wire.channelIn(payload))
@@ -170,55 +166,16 @@ export const make = (
 
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        ended = true
-        wake()
+        source.ended = "scope"
+        queue.wake()
       })
     )
 
-    const pull: Effect.Effect<Chunk.Chunk<Delivery>, Option.Option<never>> = Effect.suspend(() => {
-      if (queue.size > 0) return Effect.succeed(Chunk.unsafeFromArray(queue.drain()))
-      if (ended) return Effect.fail(Option.none())
-      return Effect.zipRight(
-        Effect.async<void>((resume) => {
-          waiter = () => resume(Effect.void)
-          return Effect.sync(() => {
-            waiter = undefined
-          })
-        }),
-        pull
-      )
-    })
-
-    const occupy = Effect.suspend(() => {
-      if (consumed || handler !== undefined) return Effect.fail(busy)
-      consumed = true
-      return Effect.void
-    })
-
+    const { deliveries: messages, onDelivery: onMessage } = deliveriesOf(source, "messages")
     return {
       transport,
-      messages: Stream.unwrapScoped(
-        Effect.as(
-          Effect.acquireRelease(occupy, () =>
-            Effect.sync(() => {
-              consumed = false
-            })),
-          Stream.repeatEffectChunkOption(pull)
-        )
-      ),
-      onMessage: (given) =>
-        Effect.acquireRelease(
-          Effect.suspend(() => {
-            if (consumed || handler !== undefined) return Effect.fail(busy)
-            for (const { intent, payload, peer, receivedAt } of queue.drain()) given(peer, payload, intent, receivedAt)
-            handler = given
-            return Effect.void
-          }),
-          () =>
-            Effect.sync(() => {
-              handler = undefined
-            })
-        ),
+      messages,
+      onMessage,
       counters,
       open: (name, endpoint) => {
         const bytes = new TextEncoder().encode(name)

@@ -11,13 +11,14 @@ import { Entropy } from "@intentra/crypto"
 import type { UdpSocketShape } from "@intentra/udp"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type { HandshakeOptions } from "./Handshake.js"
 import type { HandshakeGateOptions } from "./HandshakeGate.js"
+import { plainConcerns } from "./internal/plainConcerns.js"
 import * as SecretFile from "./internal/secretFile.js"
 import { recordEntropy, Tape } from "./internal/tape.js"
 import * as Format from "./internal/tapeFormat.js"
@@ -164,16 +165,7 @@ const headerOf = (
     outboxBytes: socket.outbox.arena.length
   },
   settings: { ...settings },
-  concerns: {
-    packetsPerSecond: options.packetsPerSecond,
-    burst: options.burst,
-    forgeriesPerSecond: options.forgeriesPerSecond,
-    forgeryBurst: options.forgeryBurst,
-    gate: options.gate,
-    replayWindow: options.replayWindow,
-    strikeLimit: options.strikeLimit,
-    strikeWindow: options.strikeWindow === undefined ? undefined : Duration.toMillis(options.strikeWindow)
-  }
+  concerns: plainConcerns(options)
 })
 
 /**

@@ -12,10 +12,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import { IntentraError } from "./IntentraError.js"
+import type * as Redacted from "effect/Redacted"
+import type { IntentraError } from "./IntentraError.js"
 import { writeU32 } from "./internal/bytes.js"
 import { PATTERN_IK, PATTERN_IKPSK2, PATTERN_XX, PATTERN_XXPSK3 } from "./internal/handshakeMessages.js"
+import { secretCopy } from "./internal/secretCopy.js"
 import { WIRE_VERSION } from "./PacketHeader.js"
 
 /**
@@ -79,16 +80,6 @@ const PROLOGUE_LABEL = ascii("intentra")
 /** By pattern byte. */
 const PATTERN_NAMES = ["XX", "XXpsk3", "IK", "IKpsk2"]
 
-const check = (name: string, key: Uint8Array): Effect.Effect<Uint8Array, IntentraError> =>
-  key.length === 32
-    ? Effect.succeed(key.slice())
-    : Effect.fail(
-      new IntentraError({
-        reason: "InvalidOptions",
-        detail: `${name} has ${key.length} bytes, but must have 32: make one with "intentra keygen"`
-      })
-    )
-
 /**
  * The handshake, as a service.
  *
@@ -113,14 +104,8 @@ export class Handshake extends Context.Tag("intentra/Handshake")<Handshake, Hand
           hkdf: yield* Hkdf
         }
         const entropy = yield* Entropy
-        const staticKey = yield* check("the static key", Redacted.value(options.key))
-        const psk = options.psk === undefined ? undefined : yield* check("the network PSK", Redacted.value(options.psk))
-        yield* Effect.addFinalizer(() =>
-          Effect.sync(() => {
-            staticKey.fill(0)
-            psk?.fill(0)
-          })
-        )
+        const staticKey = yield* secretCopy("the static key", options.key)
+        const psk = options.psk === undefined ? undefined : yield* secretCopy("the network PSK", options.psk)
         const publicKey = backend.x25519.publicKey(staticKey)
         const pattern = psk === undefined ? PATTERN_XX : PATTERN_XXPSK3
         const quickPattern = psk === undefined ? PATTERN_IK : PATTERN_IKPSK2

@@ -3,58 +3,49 @@
  *
  * @since 0.1.0
  */
-import { Entropy, layerBest } from "@intentra/crypto"
-import type { Aead, CryptoBackend, CryptoServices, Hash, Hkdf, Mac, X25519 } from "@intentra/crypto"
-import { Address, UdpSocket } from "@intentra/udp"
+import { Entropy } from "@intentra/crypto"
+import type { CryptoBackend } from "@intentra/crypto"
+import { UdpSocket } from "@intentra/udp"
 import type { SocketAddress, UdpSocketError, UdpSocketOptions } from "@intentra/udp"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import { availableParallelism } from "node:os"
 import { Authorizer } from "./Authorizer.js"
 import type { Delivery, DeliveryHandler } from "./Delivery.js"
-import { FlightRecorder } from "./FlightRecorder.js"
-import type { FlightRecorderError } from "./FlightRecorder.js"
-import { Handshake } from "./Handshake.js"
-import { HandshakeGate } from "./HandshakeGate.js"
-import type { HandshakeGateOptions } from "./HandshakeGate.js"
-import { IntentraError } from "./IntentraError.js"
+import type { Handshake } from "./Handshake.js"
+import type { HandshakeGate, HandshakeGateOptions } from "./HandshakeGate.js"
+import type { IntentraError } from "./IntentraError.js"
 import { isLive } from "./internal/allowList.js"
 import type { AllowList } from "./internal/allowList.js"
 import { checkedNumber } from "./internal/checkedNumber.js"
+import { layerConcerns, layerEntropy, layerPrimitives } from "./internal/concerns.js"
 import * as IntentraConfig from "./internal/config.js"
-import { dhBudget } from "./internal/dhBudget.js"
-import { Hub } from "./internal/hub.js"
-import type { HubOutput } from "./internal/hub.js"
-import { deliveriesOf, EventHub } from "./internal/outlets.js"
-import { RecordingHub } from "./internal/recordingHub.js"
-import { resolveHost } from "./internal/resolveHost.js"
-import type { SessionPeer } from "./internal/sessionPeer.js"
+import { invalidOption } from "./internal/invalidOption.js"
 import { makeSharded } from "./internal/shardTransport.js"
-import * as KeyLog from "./KeyLog.js"
-import { PacketCrypto } from "./PacketCrypto.js"
+import { socketFailed } from "./internal/socketFailed.js"
+import { make } from "./internal/transport.js"
+import type { PacketCrypto } from "./PacketCrypto.js"
 import type { Peer } from "./Peer.js"
-import { RateLimiter } from "./RateLimiter.js"
-import type { RateLimiterOptions } from "./RateLimiter.js"
-import { ReplayGuard } from "./ReplayGuard.js"
-import type { SendOptionsInput } from "./SendOptions.js"
-import { SendOptions } from "./SendOptions.js"
-import * as SendResult from "./SendResult.js"
-import * as StaticKey from "./StaticKey.js"
-import { Strikes } from "./Strikes.js"
-import { TransportCounters } from "./TransportCounters.js"
+import type { RateLimiter, RateLimiterOptions } from "./RateLimiter.js"
+import type { ReplayGuard } from "./ReplayGuard.js"
+import type { SendOptions, SendOptionsInput } from "./SendOptions.js"
+import type { SendResult } from "./SendResult.js"
+import type { Strikes } from "./Strikes.js"
+import type { TransportCounters } from "./TransportCounters.js"
 import type { TransportEvent } from "./TransportEvent.js"
 import { TransportMetrics } from "./TransportMetrics.js"
-import * as TransportOptions from "./TransportOptions.js"
+import type { TransportOptions } from "./TransportOptions.js"
+
+export { layerConcerns } from "./internal/concerns.js"
+export { make } from "./internal/transport.js"
 
 /**
  * Where a hub listens and how to know it.
@@ -88,7 +79,7 @@ export interface BroadcastOutcome {
   /** Peers whose queue took the message. */
   readonly accepted: number
   /** The others, each with its `SendResult`. */
-  readonly refused: ReadonlyArray<{ readonly peer: Peer; readonly result: SendResult.SendResult }>
+  readonly refused: ReadonlyArray<{ readonly peer: Peer; readonly result: SendResult }>
 }
 
 /**
@@ -147,7 +138,7 @@ export interface IntentraShape {
  * @since 0.1.0
  * @category models
  */
-export interface IntentraOptions extends TransportOptions.TransportOptions, RateLimiterOptions {
+export interface IntentraOptions extends TransportOptions, RateLimiterOptions {
   /** The address to bind. Default `127.0.0.1`; `0.0.0.0` or `::` for all interfaces. */
   readonly host?: string | undefined
   /** Default 0: any free port. */
@@ -170,7 +161,7 @@ export interface IntentraOptions extends TransportOptions.TransportOptions, Rate
   /** Within this time. Default 5 seconds. */
   readonly strikeWindow?: Duration.DurationInput | undefined
   /**
-   * Records all that happens to a new file, for `Replay`: see {@link FlightRecorder}. **The file is key material.**
+   * Records all that happens to a new file, for `Replay`: see `FlightRecorder`. **The file is key material.**
    * Default: nothing is recorded.
    */
   readonly record?: string | undefined
@@ -209,339 +200,16 @@ export type Concerns =
 
 const MAX_WORKERS = 16
 const CORES = Math.min(MAX_WORKERS + 1, availableParallelism())
-/** Sessions about which the authorizer is asked again at the same time. */
-const REVOCATIONS = 64
-
-const invalid = (detail: string) => new IntentraError({ reason: "InvalidOptions", detail })
-
-const transportClosed = new IntentraError({
-  reason: "TransportClosed",
-  detail: "the transport has been closed: its scope has ended"
-})
 
 const fromSocketError = (error: UdpSocketError | ConfigError.ConfigError): IntentraError =>
-  error._tag === "UdpSocketError"
-    ? new IntentraError({ reason: "SocketFailed", detail: error.message, cause: error })
-    : invalid(`INTENTRA_UDP: ${String(error)}`)
-
-const fromRecorderError = (error: FlightRecorderError): IntentraError =>
-  new IntentraError({ reason: "InvalidOptions", detail: `record: ${error.message}`, cause: error })
-
-/**
- * A transport over the concerns of the context, for as long as the scope lives.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = (
-  options: TransportOptions.TransportOptions = {}
-): Effect.Effect<IntentraShape, IntentraError, Concerns | Scope.Scope> =>
-  Effect.gen(function*() {
-    const checked = yield* TransportOptions.check(options)
-    const socket = yield* UdpSocket
-    const clock = yield* Effect.clock
-    // wall time is read once: what must grow over restarts counts on from it by the socket's own clock
-    const crypto = yield* PacketCrypto
-    const settings = {
-      ...checked,
-      ...dhBudget(crypto.backend),
-      wallEpoch: clock.unsafeCurrentTimeMillis() - socket.loop.now()
-    }
-    const handshake = yield* Handshake
-    const authorizer = yield* Authorizer
-    const counters = new TransportCounters()
-    const metrics = yield* TransportMetrics
-    const fold = metrics.makeFold(counters)
-    const events = new EventHub()
-    const fork = yield* FiberSet.makeRuntime<never>()
-    const recorder = Option.getOrUndefined(yield* Effect.serviceOption(FlightRecorder))
-    if (recorder !== undefined) yield* Effect.mapError(recorder.begin(socket, settings), fromRecorderError)
-    const decided = (verdict: Effect.Effect<boolean, unknown>): Effect.Effect<boolean> =>
-      verdict.pipe(
-        Effect.timeout(settings.handshakeTimeout),
-        Effect.withSpan("Intentra.authorize"),
-        Effect.catchAllCause((cause) => Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false))
-      )
-    let changes = 0
-    const reportDefect = oncePerPlace((where, error) => fork(Effect.logError(`${where} threw`, error)))
-    const services = {
-      crypto,
-      entropy: yield* Entropy,
-      handshake,
-      gate: (yield* HandshakeGate).make(),
-      rateLimiter: yield* RateLimiter,
-      replayGuard: yield* ReplayGuard,
-      strikes: yield* Strikes
-    }
-    const output: HubOutput = {
-      event: (event) => events.publish(event),
-      decide: (verdict, done) => {
-        const asked = changes
-        fork(
-          Effect.flatMap(decided(verdict), (admitted) => {
-            done(admitted)
-            // the list has changed while it was being asked: what it said may be old
-            return admitted && changes !== asked ? reauthorize : Effect.void
-          })
-        )
-      },
-      fold,
-      defect: reportDefect
-    }
-    const hub = recorder === undefined
-      ? new Hub(socket, settings, services, authorizer, counters, output)
-      : new RecordingHub(recorder.tape, socket, settings, services, authorizer, counters, output)
-    yield* Effect.acquireRelease(
-      Effect.sync(() => metrics.begin({ socket: socket.kind, crypto: crypto.backend ?? "custom" })),
-      (ended) => Effect.sync(ended)
-    )
-    const end = (why: IntentraError | "scope") =>
-      Effect.sync(() => {
-        hub.end(why)
-        events.end()
-      })
-    yield* Effect.addFinalizer(() => end("scope"))
-    yield* Deferred.await(socket.closed).pipe(
-      Effect.catchAll((error) => end(fromSocketError(error))),
-      Effect.forkScoped
-    )
-
-    const revoke = (peer: SessionPeer) =>
-      Effect.suspend(() => {
-        const verdict = authorizer.authorize(peer.publicKey, peer.address)
-        return typeof verdict === "boolean" ? Effect.succeed(verdict) : decided(verdict)
-      }).pipe(
-        Effect.catchAllCause((cause) => Effect.as(Effect.logWarning("the authorizer failed: refused", cause), false)),
-        Effect.flatMap((admitted) => admitted ? Effect.void : peer.close("AuthFail"))
-      )
-    const reauthorize: Effect.Effect<void> = Effect.suspend(() =>
-      Effect.forEach(hub.peers().filter((peer) => !peer.initiator), revoke, {
-        concurrency: REVOCATIONS,
-        discard: true
-      })
-    ).pipe(Effect.withSpan("Intentra.reauthorize"))
-    if (authorizer.changes !== undefined) {
-      yield* authorizer.changes.pipe(
-        Stream.runForEach(() =>
-          Effect.suspend(() => {
-            changes++
-            return Effect.sync(() => fork(reauthorize))
-          })
-        ),
-        Effect.catchAllCause((cause) => Effect.logError("the authorizer tells no more changes", cause)),
-        Effect.forkScoped
-      )
-    }
-
-    const whileOpen: Effect.Effect<void, IntentraError> = Effect.suspend(() =>
-      hub.ended === undefined ? Effect.void : Effect.fail(hub.ended === "scope" ? transportClosed : hub.ended)
-    )
-
-    // whenever it is interrupted, the handshake or the session it has become is owned by somebody
-    const connectScoped = (
-      address: Uint8Array,
-      remoteKey: Uint8Array | undefined,
-      quick: boolean
-    ): Effect.Effect<Peer, IntentraError, Scope.Scope> =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          const existing = remoteKey === undefined ? undefined : hub.livePeer(remoteKey)
-          if (existing !== undefined) {
-            yield* hold(existing)
-            return existing
-          }
-          const result = yield* Deferred.make<SessionPeer, IntentraError>()
-          const connecting = hub.connect(address, remoteKey, {
-            onConnected: (peer) => Deferred.unsafeDone(result, Effect.succeed(peer)),
-            onFailed: (error) => Deferred.unsafeDone(result, Effect.fail(error))
-          }, quick)
-          const peer = yield* restore(Deferred.await(result)).pipe(
-            Effect.onInterrupt(() => Effect.sync(() => hub.cancel(connecting)))
-          )
-          yield* hold(peer)
-          return peer
-        })
-      )
-
-    const connect = Effect.fn("Intentra.connect")(function*(options: ConnectOptions) {
-      yield* whileOpen
-      const remoteKey = options.publicKey === "any" ? undefined : yield* publicKeyFrom(options.publicKey, "publicKey")
-      if (options.handshake === "IK" && remoteKey === undefined) {
-        return yield* invalid("handshake is \"IK\", which needs the hub's public key: give publicKey")
-      }
-      const family = socket.localAddress.host.includes(":") ? 6 : 4
-      const target = yield* resolveHost(options.host, options.port, family)
-      const bytes = new Uint8Array(Address.ADDRESS_BYTES)
-      if (!Address.encode(target, bytes, 0)) {
-        return yield* new IntentraError({
-          reason: "InvalidAddress",
-          detail: `cannot connect to ${options.host} port ${options.port}: the port must be from 1 to 65535`
-        })
-      }
-      if (hub.protocol.core.active.size + hub.protocol.core.connecting.size >= settings.maxSessions) {
-        return yield* new IntentraError({
-          reason: "SessionLimit",
-          detail: `this transport has ${settings.maxSessions} sessions already: raise maxSessions`
-        })
-      }
-      yield* whileOpen
-      return yield* connectScoped(bytes, remoteKey, options.handshake === "IK")
-    })
-
-    return {
-      publicKey: handshake.publicKey,
-      address: socket.localAddress,
-      socketKind: socket.kind,
-      cryptoKind: crypto.backend ?? "custom",
-      ...deliveriesOf(hub),
-      events: events.stream,
-      connect,
-      peers: Effect.sync(() => hub.peers()),
-      broadcast: (payload, options) =>
-        Effect.suspend(() => {
-          let checked: SendOptions
-          try {
-            checked = SendOptions.from(options)
-          } catch (error) {
-            return error instanceof IntentraError ? Effect.fail(error) : Effect.die(error)
-          }
-          const refused: Array<{ peer: Peer; result: SendResult.SendResult }> = []
-          let accepted = 0
-          for (const peer of hub.peers()) {
-            const result = peer.unsafeSend(payload, checked)
-            if (result === SendResult.ACCEPTED) accepted++
-            else refused.push({ peer, result })
-          }
-          return Effect.succeed({ accepted, refused })
-        }),
-      counters,
-      foldMetrics: Effect.sync(() => {
-        hub.look()
-        fold()
-      })
-    }
-  })
-
-/** The scope holds the peer: only the peer, none of what it took to connect it. */
-const hold = (peer: SessionPeer): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.suspend(() => {
-    peer.holders++
-    return Effect.addFinalizer(() => peer.letGo())
-  })
-
-/** What always throws must not fill the log. */
-const oncePerPlace = (report: (where: string, error: unknown) => void) => {
-  const reported = new Set<string>()
-  return (where: string, error: unknown) => {
-    if (reported.has(where)) return
-    reported.add(where)
-    report(where, error)
-  }
-}
-
-const publicKeyFrom = (key: Uint8Array | string, name: string): Effect.Effect<Uint8Array, IntentraError> =>
-  typeof key === "string"
-    ? Effect.suspend(() => StaticKey.decode(key, name))
-    : key.length === StaticKey.KEY_BYTES
-    ? Effect.succeed(key)
-    : Effect.fail(invalid(`${name} has ${key.length} bytes, but must have ${StaticKey.KEY_BYTES}`))
-
-const layerAuthorizer = (allow: IntentraOptions["allow"]): Layer.Layer<Authorizer, IntentraError> =>
-  allow === "any"
-    ? Authorizer.layerAny
-    : isLive(allow)
-    ? Authorizer.layerRef(allow)
-    : Layer.unwrapEffect(
-      Effect.map(
-        Effect.forEach(allow ?? [], (key, index) => publicKeyFrom(key, `allow[${index}]`)),
-        Authorizer.layerAllow
-      )
-    )
-
-type Primitives = Aead | X25519 | Hash | Mac | Hkdf
-
-/**
- * The fastest crypto that there is, or the one that `INTENTRA_CRYPTO` names.
- *
- * @internal
- */
-export const layerPrimitives: Layer.Layer<CryptoServices, IntentraError> = Layer.mapError(
-  layerBest,
-  (error) => invalid(`INTENTRA_CRYPTO: ${String(error)}`)
-)
-
-/** Our key: the given one, or a new one for the life of the layer, its public half logged. */
-const layerHandshake = (
-  options: IntentraOptions
-): Layer.Layer<Handshake, IntentraError, Primitives | Entropy> =>
-  Layer.unwrapEffect(
-    Effect.gen(function*() {
-      let { key } = options
-      if (key === undefined) {
-        const pair = yield* StaticKey.generate
-        yield* Effect.logInfo(
-          `no static key given: made one for this run, public key ${StaticKey.encode(pair.publicKey)}`
-        )
-        key = pair.secretKey
-      }
-      const recorder = yield* Effect.serviceOption(FlightRecorder)
-      if (Option.isSome(recorder)) recorder.value.keep({ key, psk: options.psk })
-      return Handshake.layerWith({ key, psk: options.psk })
-    })
-  )
-
-const layerPacketCrypto = (path: string | undefined): Layer.Layer<PacketCrypto, IntentraError, Aead> =>
-  path === undefined
-    ? PacketCrypto.layer
-    : KeyLog.layer(path).pipe(
-      Layer.mapError((error) =>
-        new IntentraError({ reason: "InvalidOptions", detail: `keyLog: ${error.message}`, cause: error })
-      ),
-      Layer.provide(PacketCrypto.layer)
-    )
-
-/**
- * What the transport draws from; on the tape of a flight recorder, which comes with it, when the options ask for one.
- *
- * @internal
- */
-export const layerEntropy = (
-  options: IntentraOptions,
-  entropy: Layer.Layer<Entropy>
-): Layer.Layer<Entropy, IntentraError> =>
-  options.record === undefined
-    ? entropy
-    : FlightRecorder.layer(options.record, options).pipe(
-      Layer.mapError(fromRecorderError),
-      Layer.provide(entropy)
-    )
-
-/**
- * All concerns but the socket, from options, over the primitives and entropy of the context.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerConcerns = (
-  options: IntentraOptions = {}
-): Layer.Layer<Exclude<Concerns, UdpSocket | Entropy>, IntentraError, Primitives | Entropy> =>
-  Layer.mergeAll(
-    layerPacketCrypto(options.keyLog),
-    layerHandshake(options),
-    HandshakeGate.layerWith(options.gate),
-    layerAuthorizer(options.allow),
-    RateLimiter.layerWith(options),
-    ReplayGuard.layerWith(options.replayWindow),
-    Strikes.layerWith({ limit: options.strikeLimit, window: options.strikeWindow }),
-    TransportMetrics.layer
-  )
+  error._tag === "UdpSocketError" ? socketFailed(error) : invalidOption(`INTENTRA_UDP: ${String(error)}`)
 
 const layerSocket = (options: IntentraOptions): Layer.Layer<UdpSocket, IntentraError> =>
   UdpSocket.layerBest({
     ...options.socket,
     ...(options.host === undefined ? {} : { host: options.host }),
     ...(options.port === undefined ? {} : { port: options.port })
-  }).pipe(Layer.catchAll((error) => Layer.fail(fromSocketError(error))))
+  }).pipe(Layer.mapError(fromSocketError))
 
 /** One thread's transport, where there can be no workers; an {@link Authorizer} of the context decides here too. */
 const layerUnsharded = (options: IntentraOptions): Layer.Layer<Intentra, IntentraError> =>
@@ -572,7 +240,7 @@ const canShard: Effect.Effect<boolean, IntentraError> = Effect.scoped(
 export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, IntentraShape>() {
   /** Over every concern of the context: swap any of them. */
   static readonly layerCore = (
-    options: TransportOptions.TransportOptions = {}
+    options: TransportOptions = {}
   ): Layer.Layer<Intentra, IntentraError, Concerns> => Layer.scoped(Intentra, make(options))
 
   /** With the default of every concern: the fastest sockets and crypto that there are, Effect's metrics. */
@@ -596,7 +264,7 @@ export class Intentra extends Context.Tag("intentra/Intentra")<Intentra, Intentr
       : Layer.unwrapEffect(Effect.gen(function*() {
         const workers = yield* checkedNumber("workers", options.workers, Math.max(1, CORES - 1), 1, MAX_WORKERS)
         if (options.record !== undefined) {
-          return yield* invalid(
+          return yield* invalidOption(
             "record has one thread's order of events, which workers do not have: use Intentra.layer"
           )
         }

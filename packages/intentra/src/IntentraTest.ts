@@ -11,8 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { IntentraOptions, IntentraShape } from "./Intentra.js"
-import { Intentra, layerConcerns, layerEntropy, layerPrimitives } from "./Intentra.js"
-import { IntentraError } from "./IntentraError.js"
+import { Intentra } from "./Intentra.js"
+import type { IntentraError } from "./IntentraError.js"
+import { layerConcerns, layerEntropy, layerPrimitives } from "./internal/concerns.js"
+import { socketFailed } from "./internal/socketFailed.js"
 
 /**
  * Options of a transport on a simulated network.
@@ -48,10 +50,7 @@ export const layerNetwork = (options: TestOptions = {}): Layer.Layer<Intentra, I
   return Intentra.layerCore(options).pipe(
     Layer.provide(layerConcerns(options)),
     Layer.provide(
-      Layer.catchAll(
-        UdpSocket.layerSimulated({ ...options.socket, host, port }),
-        (error) => Layer.fail(new IntentraError({ reason: "SocketFailed", detail: error.message, cause: error }))
-      )
+      Layer.mapError(UdpSocket.layerSimulated({ ...options.socket, host, port }), socketFailed)
     ),
     Layer.provide(
       Layer.merge(layerPrimitives, layerEntropy(options, Entropy.layerSeeded(options.seed ?? `${host}:${port}`)))

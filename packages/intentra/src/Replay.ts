@@ -13,20 +13,14 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as DropReason from "./DropReason.js"
-import { Handshake } from "./Handshake.js"
-import { HandshakeGate } from "./HandshakeGate.js"
 import type { Intent } from "./Intent.js"
-import { layerConcerns, layerPrimitives } from "./Intentra.js"
 import type { IntentraOptions } from "./Intentra.js"
-import type { Services } from "./internal/core.js"
+import { layerConcerns, layerPrimitives } from "./internal/concerns.js"
 import { Player } from "./internal/player.js"
 import * as SecretFile from "./internal/secretFile.js"
+import { servicesOf } from "./internal/servicesOf.js"
 import * as Format from "./internal/tapeFormat.js"
 import { TapeDamage, TapeReader } from "./internal/tapeReader.js"
-import { PacketCrypto } from "./PacketCrypto.js"
-import { RateLimiter } from "./RateLimiter.js"
-import { ReplayGuard } from "./ReplayGuard.js"
-import { Strikes } from "./Strikes.js"
 import * as TransportOptions from "./TransportOptions.js"
 
 /**
@@ -264,15 +258,7 @@ const makeServices = (header: Format.Header, player: Player) =>
     }
     const primitives = Layer.merge(layerPrimitives, Layer.succeed(Entropy, player.entropy))
     const context = yield* Layer.build(Layer.provide(layerConcerns(concerns), primitives))
-    return (): Services => ({
-      crypto: Context.get(context, PacketCrypto),
-      entropy: player.entropy,
-      handshake: Context.get(context, Handshake),
-      gate: Context.get(context, HandshakeGate).make(),
-      rateLimiter: Context.get(context, RateLimiter),
-      replayGuard: Context.get(context, ReplayGuard),
-      strikes: Context.get(context, Strikes)
-    })
+    return () => servicesOf(Context.add(context, Entropy, player.entropy))
   })
 
 const reportOf = (player: Player): ReplayReport => {

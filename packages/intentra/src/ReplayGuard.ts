@@ -5,7 +5,8 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import { IntentraError } from "./IntentraError.js"
+import type { IntentraError } from "./IntentraError.js"
+import { invalidOption } from "./internal/invalidOption.js"
 import * as ReplayWindow from "./ReplayWindow.js"
 
 /**
@@ -30,12 +31,7 @@ export class ReplayGuard extends Context.Tag("intentra/ReplayGuard")<ReplayGuard
   static readonly layerWith = (size: number = 8192): Layer.Layer<ReplayGuard, IntentraError> =>
     Number.isInteger(Math.log2(size)) && size >= 1024 && size <= 65_536
       ? Layer.succeed(ReplayGuard, { make: () => ReplayWindow.make(size) })
-      : Layer.fail(
-        new IntentraError({
-          reason: "InvalidOptions",
-          detail: `replayWindow is ${size}, but must be a power of two from 1,024 to 65,536`
-        })
-      )
+      : Layer.fail(invalidOption(`replayWindow is ${size}, but must be a power of two from 1,024 to 65,536`))
   /** 8,192 packet numbers. */
   static readonly layer: Layer.Layer<ReplayGuard, IntentraError> = ReplayGuard.layerWith()
 }

@@ -6,7 +6,8 @@
 import * as Duration from "effect/Duration"
 import type { Intent } from "./Intent.js"
 import * as IntentCode from "./Intent.js"
-import { IntentraError } from "./IntentraError.js"
+import type { IntentraError } from "./IntentraError.js"
+import { invalidOption } from "./internal/invalidOption.js"
 
 /**
  * How a message is to be sent: intent, priority, time to live.
@@ -75,5 +76,4 @@ export class SendOptions {
   }
 }
 
-const invalid = (detail: string): IntentraError =>
-  new IntentraError({ reason: "InvalidOptions", detail: `send options: ${detail}` })
+const invalid = (detail: string): IntentraError => invalidOption(`send options: ${detail}`)

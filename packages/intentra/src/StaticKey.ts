@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { IntentraError } from "./IntentraError.js"
+import type { IntentraError } from "./IntentraError.js"
+import { invalidOption } from "./internal/invalidOption.js"
 
 /**
  * Bytes of a secret key, a public key and a pre-shared key.
@@ -82,10 +83,7 @@ export const decode = (text: string, name = "key"): Either.Either<Uint8Array, In
   return bytes !== undefined && bytes.length === KEY_BYTES
     ? Either.right(bytes)
     : Either.left(
-      new IntentraError({
-        reason: "InvalidOptions",
-        detail: `${name} must be ${KEY_BYTES} bytes in base64 (44 characters): "intentra keygen" makes one`
-      })
+      invalidOption(`${name} must be ${KEY_BYTES} bytes in base64 (44 characters): "intentra keygen" makes one`)
     )
 }
 

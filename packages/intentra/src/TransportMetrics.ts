@@ -11,6 +11,8 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as CloseReason from "./CloseReason.js"
 import * as DropReason from "./DropReason.js"
+import { foldSeries } from "./internal/foldSeries.js"
+import type { Series } from "./internal/foldSeries.js"
 import type { TransportCounters } from "./TransportCounters.js"
 
 /**
@@ -77,13 +79,8 @@ const acceptedBy = ["data", "ack", "handshake", "control"].map((type) =>
   Metric.tagged(counter("intentra_packets_accepted_total", "Datagrams accepted, by type"), "type", type)
 )
 
-const NO_TAGS: ReadonlyArray<never> = []
-
-type Counter = Metric.Metric.Counter<number>
-type Gauge = Metric.Metric.Gauge<number>
-
 /** Every series with where its value stands. */
-const series: ReadonlyArray<readonly [Counter | Gauge, (counters: TransportCounters) => number]> = [
+const series: ReadonlyArray<Series<TransportCounters>> = [
   [packetsReceived, (c) => c.received],
   [rateLimited, (c) => c.drops[DropReason.code.RateLimited]],
   [cryptoDropped, (c) => c.drops[DropReason.code.AuthFailed]],
@@ -115,27 +112,18 @@ const series: ReadonlyArray<readonly [Counter | Gauge, (counters: TransportCount
 let longest = 0
 
 const makeFold = (counters: TransportCounters): () => void => {
-  const folded = new Float64Array(series.length)
-  // every series exists from the start, so that a rate over it is right from its first event
-  for (const [metric] of series) metric.unsafeModify(0, NO_TAGS)
+  const fold = foldSeries(series, counters)
   return () => {
-    for (let i = 0; i < series.length; i++) {
-      const [metric, read] = series[i]
-      const value = read(counters)
-      // the registry is one for the process, so each transport adds its own difference, to gauges too
-      if (value === folded[i]) continue
-      metric.unsafeModify(value - folded[i], NO_TAGS)
-      folded[i] = value
-    }
+    fold()
     longest = Math.max(longest, counters.longestTurnMs)
-    longestTurn.unsafeUpdate(longest, NO_TAGS)
+    longestTurn.unsafeUpdate(longest, [])
   }
 }
 
 const begin: TransportMetricsShape["begin"] = ({ crypto, socket }) => {
   const running = info.pipe(Metric.tagged("socket", socket), Metric.tagged("crypto", crypto))
-  running.unsafeModify(1, NO_TAGS)
-  return () => running.unsafeModify(-1, NO_TAGS)
+  running.unsafeModify(1, [])
+  return () => running.unsafeModify(-1, [])
 }
 
 /**

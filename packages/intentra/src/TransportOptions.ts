@@ -5,10 +5,11 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { IntentraError } from "./IntentraError.js"
+import type { IntentraError } from "./IntentraError.js"
 import { checkedNumber } from "./internal/checkedNumber.js"
 import type { Limits } from "./internal/core.js"
 import { dhBudget } from "./internal/dhBudget.js"
+import { invalidOption } from "./internal/invalidOption.js"
 
 /**
  * The numbers that the protocol goes by.
@@ -66,20 +67,19 @@ const MAX_DATAGRAM = 2048
  */
 export const check = (options: TransportOptions): Effect.Effect<Settings, IntentraError> =>
   Effect.gen(function*() {
-    const fail = (detail: string) => new IntentraError({ reason: "InvalidOptions", detail })
     const millis = (name: keyof TransportOptions, fallback: number, min: number) => {
       const given = options[name] as Duration.DurationInput | undefined
       const value = given === undefined ? fallback : Duration.toMillis(given)
       return value >= min && value <= 86_400_000
         ? Effect.succeed(value)
-        : Effect.fail(fail(`${name} is ${value} ms, but must be from ${min} ms to one day`))
+        : Effect.fail(invalidOption(`${name} is ${value} ms, but must be from ${min} ms to one day`))
     }
     const count = (name: keyof TransportOptions, fallback: number, min: number, max: number) =>
       checkedNumber(name, options[name] as number | undefined, fallback, min, max)
     const keepalive = yield* millis("keepalive", 15_000, 100)
     const idleTimeout = yield* millis("idleTimeout", 60_000, 100)
     if (keepalive >= idleTimeout) {
-      return yield* fail(
+      return yield* invalidOption(
         `keepalive (${keepalive} ms) must be shorter than idleTimeout (${idleTimeout} ms), or silent sessions die`
       )
     }

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Network } from "@intentra/udp"
-import { Effect, Layer, Tracer } from "effect"
+import { Effect, Layer, SubscriptionRef, Tracer } from "effect"
 import { Authorizer } from "../src/index.js"
 import { collect, connect, key, makeOver, turns } from "./internal/harness.js"
+import { canShard, client, sharded, to, until } from "./support/sharded.js"
 
 /** Keeps the names of the spans that begin. */
 const recording = () => {
@@ -56,5 +57,21 @@ describe("tracing", () => {
       assert.strictEqual(delivered.length, 1)
       assert.strictEqual(names.length, before)
     }).pipe(Effect.withTracer(tracer))
+  })
+
+  it.scopedLive.skipIf(!canShard)("with workers the authorizer's questions are the same spans", () => {
+    const { names, tracer } = recording()
+    return Effect.gen(function*() {
+      const alice = yield* client(1)
+      const keys = yield* SubscriptionRef.make<ReadonlyArray<Uint8Array>>([alice.publicKey])
+      const { hub } = yield* Effect.provide(sharded({ allow: [] }), Authorizer.layerRef(keys)).pipe(
+        Effect.withTracer(tracer)
+      )
+      const peer = yield* alice.connect(to(hub))
+      assert.include(names, "Intentra.authorize")
+      yield* SubscriptionRef.set(keys, [])
+      yield* until("the end", () => peer.closeReason !== undefined)
+      assert.deepStrictEqual(new Set(names), new Set(["Intentra.authorize", "Intentra.reauthorize"]))
+    })
   })
 })

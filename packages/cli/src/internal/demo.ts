@@ -9,6 +9,7 @@ import { CliError } from "../CliError.js"
 import { Board, Row } from "./demoBoard.js"
 import { PeerProcess } from "./peerProcess.js"
 import { addCounts, Console, counts, grouped, millis, writeJson } from "./terminal.js"
+import { transportFailed } from "./transportFailed.js"
 
 export interface DemoOptions {
   readonly peers: number
@@ -243,6 +244,5 @@ export const runDemo = (options: DemoOptions): Effect.Effect<void, CliError> =>
     )
   }).pipe(
     Effect.provide(StaticKey.layer),
-    Effect.catchTag("IntentraError", (error) =>
-      Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
+    Effect.catchTag("IntentraError", (error) => Effect.fail(transportFailed(error)))
   )

@@ -21,24 +21,21 @@ import { contentOf, lineOf } from "./content.js"
 import { formatEndpoint, parseEndpoint } from "./endpoint.js"
 import { HubState } from "./hubState.js"
 import { hubTable } from "./hubTable.js"
+import { inbound } from "./inbound.js"
+import type { InboundOptions } from "./inbound.js"
 import { DURATION, durationOf, limitsOf } from "./limits.js"
 import { LineWriter } from "./lineWriter.js"
-import { listenAt } from "./listenAt.js"
 import { withLogFormat } from "./logging.js"
 import type { LogFormat } from "./logging.js"
-import { allowedOf, keyOf, noAllowList, pskOf } from "./secrets.js"
 import type { Allowed } from "./secrets.js"
 import { Settings } from "./settings.js"
 import { signals } from "./signals.js"
 import { Console, counts, grouped, printable } from "./terminal.js"
+import { transportFailed } from "./transportFailed.js"
 import { packageVersion } from "./version.js"
 
-export interface HubOptions {
-  readonly listen: Option.Option<string>
-  readonly key: Option.Option<string>
-  readonly allow: Option.Option<string>
+export interface HubOptions extends InboundOptions {
   readonly metrics: Option.Option<string>
-  readonly psk: Option.Option<string>
   readonly print: boolean
   readonly drain: Option.Option<string>
   readonly config: Option.Option<string>
@@ -142,8 +139,7 @@ const serve = (report: Report): Effect.Effect<never, CliError, Scope.Scope> =>
     yield* Stream.runForEachChunk(hub.deliveries, (chunk) => report.updates(chunk))
     return yield* new CliError({ reason: "Transport", detail: "the transport has ended" })
   }).pipe(
-    Effect.catchTag("IntentraError", (error) =>
-      Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
+    Effect.catchTag("IntentraError", (error) => Effect.fail(transportFailed(error)))
   )
 
 /** Reads the allow-list again whenever SIGHUP comes; one that cannot be read changes nothing. */
@@ -203,17 +199,13 @@ const transport = (
   })
   return layer.pipe(
     Layer.provide(Logger.minimumLogLevel(LogLevel.Warning)),
-    Layer.mapError((error) => new CliError({ reason: "Transport", detail: error.message, cause: error }))
+    Layer.mapError(transportFailed)
   )
 }
 
 const run = (options: HubOptions, settings: Settings): Effect.Effect<void, CliError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { host, port } = yield* listenAt(settings, options.listen)
-    const key = yield* keyOf(settings, options.key)
-    const psk = yield* pskOf(settings, options.psk)
-    const allowed = yield* allowedOf(settings, options.allow)
-    if (allowed === undefined) return yield* noAllowList
+    const { allowed, at: address } = yield* inbound(settings, options)
     const found = yield* settings.get("drain", options.drain, DURATION, durationOf)
     const drain = Option.getOrElse(found, () => Duration.zero)
     signals.patience += Duration.toMillis(drain)
@@ -241,7 +233,7 @@ const run = (options: HubOptions, settings: Settings): Effect.Effect<void, CliEr
         }
         if (allowed._tag === "File") yield* reloading(report, allowed.path, keys)
         yield* serve(report).pipe(Effect.onInterrupt(() => draining(report, state, drain)))
-      })).pipe(Effect.scoped, Effect.provide(transport({ ...limits, host, port, key, psk }, allowed, keys)))
+      })).pipe(Effect.scoped, Effect.provide(transport({ ...limits, ...address }, allowed, keys)))
   })
 
 export const runHub = (options: HubOptions): Effect.Effect<void, CliError> =>

@@ -10,23 +10,20 @@ import type { Delivery } from "intentra/Delivery"
 import { Intentra } from "intentra/Intentra"
 import type { IntentraError } from "intentra/IntentraError"
 import * as StaticKey from "intentra/StaticKey"
-import { CliError } from "../CliError.js"
+import type { CliError } from "../CliError.js"
 import { contentOf, printableContent } from "./content.js"
 import { formatEndpoint } from "./endpoint.js"
+import { inbound } from "./inbound.js"
+import type { InboundOptions } from "./inbound.js"
 import { limitsOf } from "./limits.js"
 import { LineWriter } from "./lineWriter.js"
-import { listenAt } from "./listenAt.js"
 import { withLogFormat } from "./logging.js"
 import type { LogFormat } from "./logging.js"
-import { allowedOf, keyOf, noAllowList, pskOf } from "./secrets.js"
 import { Settings } from "./settings.js"
 import { Console } from "./terminal.js"
+import { transportFailed } from "./transportFailed.js"
 
-export interface ListenOptions {
-  readonly listen: Option.Option<string>
-  readonly key: Option.Option<string>
-  readonly allow: Option.Option<string>
-  readonly psk: Option.Option<string>
+export interface ListenOptions extends InboundOptions {
   /** 0: without end. */
   readonly count: number
   readonly config: Option.Option<string>
@@ -62,11 +59,7 @@ const write = (options: ListenOptions): Effect.Effect<void, IntentraError, Inten
 export const runListen = (options: ListenOptions): Effect.Effect<void, CliError> =>
   Effect.flatMap(Settings.open(options.config), (settings) =>
     Effect.gen(function*() {
-      const { host, port } = yield* listenAt(settings, options.listen)
-      const key = yield* keyOf(settings, options.key)
-      const psk = yield* pskOf(settings, options.psk)
-      const allowed = yield* allowedOf(settings, options.allow)
-      if (allowed === undefined) return yield* noAllowList
+      const { allowed, at } = yield* inbound(settings, options)
       const allow = allowed._tag === "Any" ? "any" as const : allowed.keys
       const limits = yield* limitsOf(settings)
       yield* write(options).pipe(
@@ -78,11 +71,10 @@ export const runListen = (options: ListenOptions): Effect.Effect<void, CliError>
         ),
         Effect.provide(
           Layer.provide(
-            Intentra.layer({ ...limits, host, port, key, psk, allow }),
+            Intentra.layer({ ...limits, ...at, allow }),
             Logger.minimumLogLevel(LogLevel.Warning)
           )
         ),
-        Effect.catchTag("IntentraError", (error) =>
-          Effect.fail(new CliError({ reason: "Transport", detail: error.message, cause: error })))
+        Effect.catchTag("IntentraError", (error) => Effect.fail(transportFailed(error)))
       )
     }).pipe(withLogFormat(settings, options.logFormat)))

@@ -9,6 +9,7 @@ import type { Scenario } from "../Scenario.js"
 import { simulate } from "./simulate.js"
 import type { Report } from "./simulate.js"
 import { Console, counts, grouped, millis, writeJson } from "./terminal.js"
+import { transportFailed } from "./transportFailed.js"
 
 export interface SimOptions {
   readonly file: string
@@ -62,7 +63,7 @@ export const runSim = ({ file, json, seed }: SimOptions): Effect.Effect<void, Cl
     const report = yield* simulate(scenario, (now, all) => {
       if (beside.live) beside.draw([`${Math.round((now / all) * 100)} %  ${seconds(now)} of ${seconds(all)}`])
     }).pipe(
-      Effect.mapError((error) => new CliError({ reason: "Transport", detail: error.message, cause: error })),
+      Effect.mapError(transportFailed),
       Effect.ensuring(Effect.sync(() => beside.clear()))
     )
     if (json) return writeJson(report)

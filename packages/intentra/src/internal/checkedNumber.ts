@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import { IntentraError } from "../IntentraError.js"
+import type { IntentraError } from "../IntentraError.js"
+import { invalidOption } from "./invalidOption.js"
 
 /** An option that must lie in a range (Infinity only when the range ends there), or its default. */
 export const checkedNumber = (
@@ -14,9 +15,6 @@ export const checkedNumber = (
   return value >= min && value <= max && (!integer || Number.isInteger(value) || value === Infinity)
     ? Effect.succeed(value)
     : Effect.fail(
-      new IntentraError({
-        reason: "InvalidOptions",
-        detail: `${name} is ${value}, but must be ${integer ? "an integer" : "a number"} from ${min} to ${max}`
-      })
+      invalidOption(`${name} is ${value}, but must be ${integer ? "an integer" : "a number"} from ${min} to ${max}`)
     )
 }

@@ -6,8 +6,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { readFile } from "node:fs/promises"
 import type { IntentraOptions } from "../Intentra.js"
-import { IntentraError } from "../IntentraError.js"
+import type { IntentraError } from "../IntentraError.js"
 import * as StaticKey from "../StaticKey.js"
+import { invalidOption } from "./invalidOption.js"
 
 const key = (name: string): Config.Config<Option.Option<Redacted.Redacted<Uint8Array>>> =>
   Config.option(
@@ -69,20 +70,13 @@ const readKeyFile = (path: string): Effect.Effect<Redacted.Redacted<Uint8Array>,
     const text = yield* Effect.tryPromise({
       try: () => readFile(path, "utf8"),
       catch: (cause) =>
-        new IntentraError({
-          reason: "InvalidOptions",
-          detail: `cannot read the key file ${path}: make one with "intentra keygen ${path}"`,
-          cause
-        })
+        invalidOption(`cannot read the key file ${path}: make one with "intentra keygen ${path}"`, cause)
     })
     // a secret: what stands there must not be repeated in an error
     const words = text.split("\n").map((line) => line.replace(/#.*/, "").trim()).filter((line) => line !== "")
     const keys = yield* Either.all(words.map((word) => StaticKey.decode(word, `the key in the file ${path}`)))
     if (keys.length !== 1) {
-      return yield* new IntentraError({
-        reason: "InvalidOptions",
-        detail: `the key file ${path} has ${keys.length} keys, but must have one`
-      })
+      return yield* invalidOption(`the key file ${path} has ${keys.length} keys, but must have one`)
     }
     return Redacted.make(keys[0])
   })

@@ -2,6 +2,7 @@ import type { Delivery } from "../Delivery.js"
 import * as Intent from "../Intent.js"
 import { MAX_PACKET_BYTES } from "../PacketHeader.js"
 import type { Peer } from "../Peer.js"
+import { Waiter } from "./waiter.js"
 
 const LARGEST_SLAB = 65_536
 const SMALLEST_SLAB = 2 * MAX_PACKET_BYTES
@@ -26,7 +27,7 @@ const NO_SLAB = new Uint8Array(0)
  * Payloads lie in slabs. A packet is opened where its messages will stay (`room`), so that delivering one copies nothing;
  * objects are made when the consumer takes a chunk, not before. A chunk owns its slabs.
  */
-export class DeliveryRing {
+export class DeliveryRing extends Waiter {
   bytes = 0
   size = 0
   /** Where packets are opened: from `room()` on. */
@@ -41,7 +42,6 @@ export class DeliveryRing {
   private reliable = 0
   private reliableBytes = 0
   private heaviest: RingPeer | undefined = undefined
-  private waiter: (() => void) | undefined = undefined
 
   // messages by place, in order of arrival; a dropped one leaves a hole
   private places = 0
@@ -55,7 +55,9 @@ export class DeliveryRing {
   /** The same peer's next droppable message. */
   private peerNext: Int32Array = new Int32Array(0)
 
-  constructor(private readonly capacity: number, private readonly capacityBytes: number) {}
+  constructor(private readonly capacity: number, private readonly capacityBytes: number) {
+    super()
+  }
 
   /** Where the next packet may be opened in the slab: there is room for the longest. */
   room(): number {
@@ -154,23 +156,6 @@ export class DeliveryRing {
     this.slabBytes = Math.min(LARGEST_SLAB, Math.max(SMALLEST_SLAB, this.chunkBytes + MAX_PACKET_BYTES))
     this.chunkBytes = 0
     return drained
-  }
-
-  /** Calls back once, when `wake` finds something or says that it is over. */
-  onWake(callback: () => void): void {
-    this.waiter = callback
-  }
-
-  forgetWaiter(): void {
-    this.waiter = undefined
-  }
-
-  /** At most once a turn. */
-  wake(): void {
-    const { waiter } = this
-    if (waiter === undefined) return
-    this.waiter = undefined
-    waiter()
   }
 
   private nextSlab(bytes: number): Uint8Array {

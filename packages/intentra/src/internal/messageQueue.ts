@@ -1,10 +1,11 @@
 import type { Delivery } from "../Delivery.js"
+import { Waiter } from "./waiter.js"
 
 /**
  * Messages that wait for a consumer, bounded in number and bytes: the oldest that may be dropped goes first. Reliable
  * messages are never dropped; when they fill the queue, whoever fills it has to be stopped.
  */
-export class MessageQueue {
+export class MessageQueue extends Waiter {
   dropped = 0
   private droppable: Array<Delivery> = []
   private reliable: Array<Delivery> = []
@@ -15,7 +16,9 @@ export class MessageQueue {
   private arrivals = 0
   private bytes = 0
 
-  constructor(private readonly capacity: number, private readonly capacityBytes: number) {}
+  constructor(private readonly capacity: number, private readonly capacityBytes: number) {
+    super()
+  }
 
   get size(): number {
     return this.droppable.length - this.first + this.reliable.length

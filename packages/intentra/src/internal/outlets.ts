@@ -8,27 +8,26 @@ import * as Stream from "effect/Stream"
 import type { Delivery, DeliveryHandler } from "../Delivery.js"
 import { IntentraError } from "../IntentraError.js"
 import type { TransportEvent } from "../TransportEvent.js"
-import type { DeliveryRing } from "./deliveryRing.js"
+import type { Waiter } from "./waiter.js"
 
 /** What messages come out of. */
 export interface Source {
-  readonly ring: DeliveryRing
+  readonly ring: Waiter & { readonly size: number }
   handler: DeliveryHandler | undefined
   consumed: boolean
-  readonly ended: IntentraError | "scope" | undefined
+  ended: IntentraError | "scope" | undefined
   readonly setHandler: (handler: DeliveryHandler) => void
   readonly takeDeliveries: () => Array<Delivery>
 }
 
 const EVENTS = 1024
 
-const busy = new IntentraError({
-  reason: "ConsumerBusy",
-  detail: "deliveries has a consumer already: share one stream with Stream.share or Stream.broadcast"
-})
-
-/** `deliveries` and `onDelivery` of a transport: one consumer at a time. */
-export const deliveriesOf = (source: Source) => {
+/** `deliveries` and `onDelivery` of a transport: one consumer at a time. `name` is what the stream is called in errors. */
+export const deliveriesOf = (source: Source, name = "deliveries") => {
+  const busy = new IntentraError({
+    reason: "ConsumerBusy",
+    detail: `${name} has a consumer already: share one stream with Stream.share or Stream.broadcast`
+  })
   const pull: Effect.Effect<Chunk.Chunk<Delivery>, Option.Option<IntentraError>> = Effect.suspend(() => {
     if (source.ring.size > 0) return Effect.succeed(Chunk.unsafeFromArray(source.takeDeliveries()))
     if (source.ended === "scope") return Effect.fail(Option.none())

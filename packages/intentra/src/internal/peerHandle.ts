@@ -6,10 +6,10 @@ import type { Intent } from "../Intent.js"
 import { fromCode } from "../Intent.js"
 import { IntentraError } from "../IntentraError.js"
 import type { PeerStats } from "../Peer.js"
-import type { SendOptionsInput } from "../SendOptions.js"
-import { SendOptions } from "../SendOptions.js"
+import type { SendOptions, SendOptionsInput } from "../SendOptions.js"
 import * as SendResult from "../SendResult.js"
 import type { RingPeer } from "./deliveryRing.js"
+import { withSendOptions } from "./withSendOptions.js"
 
 /** What all handles of a session have in common, wherever the session is. */
 export abstract class PeerHandle implements RingPeer {
@@ -33,13 +33,7 @@ export abstract class PeerHandle implements RingPeer {
   protected abstract onRoom(callback: () => void): () => void
 
   send = (payload: Uint8Array, options?: SendOptions | SendOptionsInput): Effect.Effect<void, IntentraError> =>
-    Effect.suspend(() => {
-      let checked: SendOptions
-      try {
-        checked = SendOptions.from(options)
-      } catch (error) {
-        return error instanceof IntentraError ? Effect.fail(error) : Effect.die(error)
-      }
+    withSendOptions(options, (checked) => {
       const result = this.unsafeSend(payload, checked)
       if (result === SendResult.WOULD_BLOCK) {
         return Effect.zipRight(

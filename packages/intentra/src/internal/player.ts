@@ -1,12 +1,14 @@
 import type { EntropyShape } from "@intentra/crypto"
 import { Address, AddressTable, ReceiveBatch, SendBatch } from "@intentra/udp"
 import type { EventLoop, UdpSocketShape } from "@intentra/udp"
+import { makeStats } from "@intentra/udp/UdpSocketShape"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import type { AuthorizerShape } from "../Authorizer.js"
 import * as CloseReason from "../CloseReason.js"
 import * as Intent from "../Intent.js"
+import type { ReplayDifference, ReplayedMessage } from "../Replay.js"
 import { TransportCounters } from "../TransportCounters.js"
 import type { Settings } from "../TransportOptions.js"
 import { equal } from "./bytes.js"
@@ -24,24 +26,6 @@ const KEY_BYTES = 32
 /** A century: no clock of a recording goes beyond, and milliseconds can be told apart up to there. */
 const LATEST = 100 * 366 * 86_400_000
 
-/** The replayed transport did something else than the recorded one. */
-export interface Difference {
-  readonly input: number
-  readonly datagram: number
-  readonly offset: number
-  readonly detail: string
-  readonly recorded: Uint8Array | undefined
-  readonly replayed: Uint8Array | undefined
-}
-
-export interface Message {
-  readonly peer: string
-  readonly publicKey: Uint8Array
-  readonly intent: Intent.Intent
-  readonly payload: Uint8Array
-  readonly receivedAt: number
-}
-
 /** There is nothing more to compare. It is thrown through the transport, whose own catching must not hide it. */
 class Stop extends Error {
   override readonly name = "Stop"
@@ -56,10 +40,10 @@ export class Player {
   datagrams = 0
   received = 0
   elapsed = 0
-  readonly messages: Array<Message> = []
+  readonly messages: Array<ReplayedMessage> = []
   readonly defects: Array<unknown> = []
   readonly counters = new TransportCounters()
-  difference: Difference | undefined = undefined
+  difference: ReplayDifference | undefined = undefined
   isComplete = false
   isDone = false
 
@@ -378,18 +362,7 @@ export class Player {
       loop: this.loop,
       addresses: this.addresses,
       outbox: this.outbox,
-      stats: {
-        received: 0,
-        receivedBytes: 0,
-        sent: 0,
-        sentBytes: 0,
-        sendQueueDropped: 0,
-        sendErrors: 0,
-        receiveErrors: 0,
-        truncated: 0,
-        unhandled: 0,
-        kernelDrops: -1
-      },
+      stats: makeStats(),
       closed: Deferred.unsafeMake(FiberId.none),
       send: this.send,
       setHandler: (handler) => {

@@ -13,17 +13,13 @@ import * as Redacted from "effect/Redacted"
 import { workerData } from "node:worker_threads"
 import { Authorizer } from "../Authorizer.js"
 import type { AuthorizerShape } from "../Authorizer.js"
-import { Handshake } from "../Handshake.js"
-import { HandshakeGate, layerShared } from "../HandshakeGate.js"
-import { layerConcerns, layerPrimitives } from "../Intentra.js"
+import { layerShared } from "../HandshakeGate.js"
 import { IntentraError } from "../IntentraError.js"
-import { PacketCrypto } from "../PacketCrypto.js"
-import { RateLimiter } from "../RateLimiter.js"
-import { ReplayGuard } from "../ReplayGuard.js"
-import { Strikes } from "../Strikes.js"
 import { TransportCounters } from "../TransportCounters.js"
 import { writeU32 } from "./bytes.js"
+import { layerConcerns, layerPrimitives } from "./concerns.js"
 import { dhBudget } from "./dhBudget.js"
+import { servicesOf } from "./servicesOf.js"
 import { clockOrigin } from "./shardClock.js"
 import { failureOf, ShardHub } from "./shardHub.js"
 import { identityPlace } from "./shardLink.js"
@@ -32,6 +28,7 @@ import type { FromWorker, ToWorker, WorkerData } from "./shardMessages.js"
 import { ShardRing } from "./shardRing.js"
 import { drawOwn, ShardSocket } from "./shardSocket.js"
 import type { Neighbour } from "./shardSocket.js"
+import { socketFailed } from "./socketFailed.js"
 
 const data = workerData as WorkerData
 const { common, cookieRoot, index, key, neighbours, options, port, psk, settings } = data
@@ -103,9 +100,7 @@ const openSocket = (boundPort: number) =>
   Effect.map(
     Layer.build(UdpSocket.layerBatch({ ...options.socket, host: options.host, port: boundPort, reusePort: true })),
     Context.get(UdpSocket)
-  ).pipe(
-    Effect.mapError((cause) => new IntentraError({ reason: "SocketFailed", detail: cause.message, cause }))
-  )
+  ).pipe(Effect.mapError(socketFailed))
 
 const serve = Effect.gen(function*() {
   const told = index === 0 ? { type: "bind" as const, port: options.port } : yield* nextMessage("bind")
@@ -122,9 +117,6 @@ const serve = Effect.gen(function*() {
   ).pipe(Effect.ensuring(wipe))
   const inner = yield* openSocket(told.port)
   const counters = new TransportCounters()
-  const handshake = Context.get(context, Handshake)
-  const entropy = Context.get(context, Entropy)
-  const crypto = Context.get(context, PacketCrypto)
   const sessions = new Int32Array(common.sessions)
   const identities = new Int32Array(common.identities)
   const socket = new ShardSocket(inner, {
@@ -139,17 +131,13 @@ const serve = Effect.gen(function*() {
       }
     )
   })
+  const services = servicesOf(context)
+  const { crypto, entropy, handshake } = services
   const hub = new ShardHub(
     socket,
     { ...settings, ...dhBudget(crypto.backend) },
     {
-      crypto,
-      entropy,
-      handshake,
-      gate: Context.get(context, HandshakeGate).make(),
-      rateLimiter: Context.get(context, RateLimiter),
-      replayGuard: Context.get(context, ReplayGuard),
-      strikes: Context.get(context, Strikes),
+      ...services,
       neighbours: {
         drawConnId: drawOwn(entropy.uint32, index, workers),
         sessions: () => sessions.reduce((sum, _, at) => at === index ? sum : sum + Atomics.load(sessions, at), 0),
@@ -198,9 +186,7 @@ const serve = Effect.gen(function*() {
     })
   )
   yield* Deferred.await(inner.closed).pipe(
-    Effect.catchAll((cause) =>
-      Deferred.fail(isOver, new IntentraError({ reason: "SocketFailed", detail: cause.message, cause }))
-    ),
+    Effect.catchAll((error) => Deferred.fail(isOver, socketFailed(error))),
     Effect.forkScoped
   )
   tell({

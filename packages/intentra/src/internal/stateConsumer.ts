@@ -1,16 +1,16 @@
 import type { StateChange } from "../StateEntry.js"
 import type { StateRecord } from "./stateRecord.js"
+import { Waiter } from "./waiter.js"
 
 /**
  * Changes that one consumer has not taken yet: the newest of each key. A key that came and went meanwhile leaves no trace,
  * so this is never longer than there are keys here, or were when the consumer last looked.
  */
-export class StateConsumer<A> {
+export class StateConsumer<A> extends Waiter {
   ended = false
   private readonly pending = new Map<string, StateRecord<A>>()
   /** Keys that the consumer believes to be there. */
   private readonly told = new Set<string>()
-  private waiter: (() => void) | undefined = undefined
 
   add(record: StateRecord<A>): void {
     if (record.deleted && !this.told.has(record.viewKey)) {
@@ -38,23 +38,8 @@ export class StateConsumer<A> {
     return changes
   }
 
-  onWake(callback: () => void): void {
-    this.waiter = callback
-  }
-
-  forgetWaiter(): void {
-    this.waiter = undefined
-  }
-
   end(): void {
     this.ended = true
     this.wake()
-  }
-
-  private wake(): void {
-    const { waiter } = this
-    if (waiter === undefined) return
-    this.waiter = undefined
-    waiter()
   }
 }

@@ -1,7 +1,6 @@
 import * as Metric from "effect/Metric"
+import { foldSeries } from "./foldSeries.js"
 import type { StateCounters } from "./stateCounters.js"
-
-const NO_TAGS: ReadonlyArray<never> = []
 
 const counter = (name: string, description: string) =>
   Metric.counter(`intentra_state_${name}_total`, { description, incremental: true })
@@ -18,7 +17,7 @@ const rejected = counter("rejected", "Messages and updates of peers that were dr
 export const makeFold = (channel: string, counters: StateCounters): () => void => {
   const of = (metric: Metric.Metric.Counter<number>) => Metric.tagged(metric, "channel", channel)
   const because = (reason: string) => Metric.tagged(of(rejected), "reason", reason)
-  const series: ReadonlyArray<readonly [Metric.Metric.Counter<number>, (counters: StateCounters) => number]> = [
+  return foldSeries([
     [of(published), (c) => c.published],
     [of(conflated), (c) => c.conflated],
     [of(sentBytes), (c) => c.sentBytes],
@@ -29,16 +28,5 @@ export const makeFold = (channel: string, counters: StateCounters): () => void =
     [because("LimitExceeded"), (c) => c.limited],
     [because("DecodeFailed"), (c) => c.undecodable],
     [because("Refused"), (c) => c.refused]
-  ]
-  const folded = new Float64Array(series.length)
-  for (const [metric] of series) metric.unsafeModify(0, NO_TAGS)
-  return () => {
-    for (let i = 0; i < series.length; i++) {
-      const [metric, read] = series[i]
-      const value = read(counters)
-      if (value === folded[i]) continue
-      metric.unsafeModify(value - folded[i], NO_TAGS)
-      folded[i] = value
-    }
-  }
+  ], counters)
 }

@@ -2,6 +2,7 @@
  * The payloads of state channels, as bytes. PROTOCOL.md, appendix A, is the normative text; the layouts here follow its
  * tables in order.
  */
+import { readU32, writeU16, writeU32 } from "./bytes.js"
 
 /** 0xff begins no UTF-8 text; "is" for intentra state; the layout's version. */
 const MAGIC_0 = 0xff
@@ -75,29 +76,17 @@ export const isChannelMessage = (payload: Uint8Array): boolean =>
 
 export const kindOf = (payload: Uint8Array): number => payload[KIND_AT]
 
-const u32 = (bytes: Uint8Array, at: number): number =>
-  ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0
+export const channelIn = (payload: Uint8Array): number => readU32(payload, CHANNEL_AT)
 
-export const channelIn = (payload: Uint8Array): number => u32(payload, CHANNEL_AT)
-
-export const subscriptionIn = (payload: Uint8Array): number => u32(payload, SUBSCRIPTION_AT)
+export const subscriptionIn = (payload: Uint8Array): number => readU32(payload, SUBSCRIPTION_AT)
 
 /** Gives a stamp back in a DATA message. */
 export const setEcho = (message: Uint8Array, stamp: number, held: number): void => {
-  message[ECHO_AT] = stamp >>> 24
-  message[ECHO_AT + 1] = stamp >>> 16
-  message[ECHO_AT + 2] = stamp >>> 8
-  message[ECHO_AT + 3] = stamp
-  message[ECHO_AT + 4] = held >>> 8
-  message[ECHO_AT + 5] = held
+  writeU32(message, ECHO_AT, stamp)
+  writeU16(message, ECHO_AT + 4, held)
 }
 
-export const setSubscription = (message: Uint8Array, id: number): void => {
-  message[SUBSCRIPTION_AT] = id >>> 24
-  message[SUBSCRIPTION_AT + 1] = id >>> 16
-  message[SUBSCRIPTION_AT + 2] = id >>> 8
-  message[SUBSCRIPTION_AT + 3] = id
-}
+export const setSubscription = (message: Uint8Array, id: number): void => writeU32(message, SUBSCRIPTION_AT, id)
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -140,7 +129,7 @@ export class WireReader {
 
   u32(): number {
     if (this.at + 4 > this.bytes.length) return this.fail()
-    const value = u32(this.bytes, this.at)
+    const value = readU32(this.bytes, this.at)
     this.at += 4
     return value
   }
@@ -206,10 +195,8 @@ export class WireWriter {
   }
 
   u32(value: number): void {
-    this.bytes[this.at++] = value >>> 24
-    this.bytes[this.at++] = value >>> 16
-    this.bytes[this.at++] = value >>> 8
-    this.bytes[this.at++] = value
+    writeU32(this.bytes, this.at, value)
+    this.at += 4
   }
 
   u64(value: number): void {

@@ -1,5 +1,6 @@
 import { Address, AddressTable, ReceiveBatch, SendBatch } from "@intentra/udp"
 import type { EventLoop, UdpSocketShape } from "@intentra/udp"
+import { makeStats } from "@intentra/udp/UdpSocketShape"
 import { Deferred, FiberId } from "effect"
 import { keyAt } from "./bytes.js"
 import type { World } from "./world.js"
@@ -31,18 +32,7 @@ export class FuzzSocket implements UdpSocketShape {
   readonly localAddress
   readonly loop: EventLoop.EventLoop
   readonly closed: UdpSocketShape["closed"] = Deferred.unsafeMake(FiberId.none)
-  readonly stats = {
-    received: 0,
-    receivedBytes: 0,
-    sent: 0,
-    sentBytes: 0,
-    sendQueueDropped: 0,
-    sendErrors: 0,
-    receiveErrors: 0,
-    truncated: 0,
-    unhandled: 0,
-    kernelDrops: 0
-  }
+  readonly stats = makeStats()
   readonly batch = new ReceiveBatch(BATCH, BATCH * MAX_DATAGRAM)
   /** On their way to this socket. */
   pending: Array<Packet> = []

@@ -2,16 +2,12 @@ import { Entropy } from "@intentra/crypto"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Handshake } from "../../../src/Handshake.js"
 import type { HandshakeShape } from "../../../src/Handshake.js"
-import { HandshakeGate } from "../../../src/HandshakeGate.js"
 import { layerConcerns } from "../../../src/Intentra.js"
 import type { IntentraOptions } from "../../../src/Intentra.js"
 import { Hub } from "../../../src/internal/hub.js"
 import type { Connecting } from "../../../src/internal/initiator.js"
+import { servicesOf } from "../../../src/internal/servicesOf.js"
 import type { SessionPeer } from "../../../src/internal/sessionPeer.js"
-import { PacketCrypto } from "../../../src/PacketCrypto.js"
-import { RateLimiter } from "../../../src/RateLimiter.js"
-import { ReplayGuard } from "../../../src/ReplayGuard.js"
-import { Strikes } from "../../../src/Strikes.js"
 import { TransportCounters } from "../../../src/TransportCounters.js"
 import * as TransportOptions from "../../../src/TransportOptions.js"
 import { layerCrypto } from "../crypto.js"
@@ -47,15 +43,7 @@ export class Station {
     this.hub = new Hub(
       this.socket,
       { ...Effect.runSync(TransportOptions.check(options)), firstReliable: world.firstReliable },
-      {
-        crypto: Context.get(services, PacketCrypto),
-        entropy: Context.get(services, Entropy),
-        handshake: this.handshake,
-        gate: Context.get(services, HandshakeGate).make(),
-        rateLimiter: Context.get(services, RateLimiter),
-        replayGuard: Context.get(services, ReplayGuard),
-        strikes: Context.get(services, Strikes)
-      },
+      servicesOf(services),
       { authorize: () => world.dice.once(8) ? undecided : !world.dice.once(20) },
       new TransportCounters(),
       {
