@@ -88,38 +88,6 @@ export interface AeadKey {
     out: Uint8Array,
     outOffset: number
   ): number
-  /**
-   * `sealPacket` for the packets `i` from `from` to `from + count - 1`. Packet `i` takes the `lengths[i]` bytes from
-   * `offsets[i]`, the tag's 16 included: lengths are those on the wire, before and after. The first is sealed under
-   * `firstCounter`, each other one under the next. Stops at the first that is refused. Returns how many were sealed, or
-   * -1 when the range is not within both arrays.
-   */
-  sealPackets(
-    arena: Uint8Array,
-    offsets: Uint32Array,
-    lengths: Uint32Array,
-    from: number,
-    count: number,
-    aadLength: number,
-    firstCounter: number
-  ): number
-  /**
-   * `openPacket` for the packets `i` from `from` to `from + count - 1`: `lengths[i]` bytes from `offsets[i]`, opened
-   * under `counters[i]` into `out` from `outOffsets[i]`; `results[i]` becomes the plaintext's length or -1. One that is
-   * refused does not hinder the next. Returns how many were opened, or -1 when the range is not within all arrays.
-   */
-  openPackets(
-    arena: Uint8Array,
-    offsets: Uint32Array,
-    lengths: Uint32Array,
-    from: number,
-    count: number,
-    aadLength: number,
-    counters: Float64Array,
-    out: Uint8Array,
-    outOffsets: Uint32Array,
-    results: Int32Array
-  ): number
   /** Overwrites the key bytes that this object owns; later calls return -1. */
   destroy(): void
 }
@@ -142,3 +110,68 @@ export interface AeadShape {
  * @category tags
  */
 export class Aead extends Context.Tag("@intentra/crypto/Aead")<Aead, AeadShape>() {}
+
+/** Whether the number is a whole one from 0 to 2^32 - 1. */
+const isUint32 = (value: number): boolean => value >>> 0 === value
+
+/**
+ * `sealPacket` for the packets `i` from `from` to `from + count - 1`. Packet `i` takes the `lengths[i]` bytes from
+ * `offsets[i]`, the tag's 16 included: lengths are those on the wire, before and after. The first is sealed under
+ * `firstCounter`, each other one under the next. Stops at the first that is refused. Returns how many were sealed, or
+ * -1 when the range is not within both arrays.
+ *
+ * @since 0.1.0
+ * @category packets
+ */
+export const sealPackets = (
+  key: AeadKey,
+  arena: Uint8Array,
+  offsets: Uint32Array,
+  lengths: Uint32Array,
+  from: number,
+  count: number,
+  aadLength: number,
+  firstCounter: number
+): number => {
+  const end = from + count
+  if (!isUint32(from) || !isUint32(count) || end > offsets.length || end > lengths.length) return -1
+  for (let i = 0; i < count; i++) {
+    const at = from + i
+    const plaintextLength = lengths[at] - aadLength - TAG_BYTES
+    if (key.sealPacket(arena, offsets[at], aadLength, plaintextLength, firstCounter + i) < 0) return i
+  }
+  return count
+}
+
+/**
+ * `openPacket` for the packets `i` from `from` to `from + count - 1`: `lengths[i]` bytes from `offsets[i]`, opened
+ * under `counters[i]` into `out` from `outOffsets[i]`; `results[i]` becomes the plaintext's length or -1. One that is
+ * refused does not hinder the next. Returns how many were opened, or -1 when the range is not within all arrays.
+ *
+ * @since 0.1.0
+ * @category packets
+ */
+export const openPackets = (
+  key: AeadKey,
+  arena: Uint8Array,
+  offsets: Uint32Array,
+  lengths: Uint32Array,
+  from: number,
+  count: number,
+  aadLength: number,
+  counters: Float64Array,
+  out: Uint8Array,
+  outOffsets: Uint32Array,
+  results: Int32Array
+): number => {
+  const end = from + count
+  const room = Math.min(offsets.length, lengths.length, counters.length, outOffsets.length, results.length)
+  if (!isUint32(from) || !isUint32(count) || end > room) return -1
+  let opened = 0
+  for (let i = from; i < end; i++) {
+    const length = key.openPacket(arena, offsets[i], aadLength, lengths[i], counters[i], out, outOffsets[i])
+    results[i] = length
+    if (length >= 0) opened++
+  }
+  return opened
+}

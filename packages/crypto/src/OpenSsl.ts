@@ -7,52 +7,17 @@
 import { FfiError, OpenSsl } from "@intentra/ffi"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type AeadAlgorithm, KEY_BYTES } from "./Aead.js"
+import { KEY_BYTES } from "./Aead.js"
 import { type CryptoBackend, type CryptoServices, layerBackend } from "./CryptoBackend.js"
-import { BatchKey } from "./internal/aeadKey.js"
 import { expandFrom, makeHkdf, makeX25519 } from "./internal/backend.js"
 import { requireKeyLength } from "./internal/bytes.js"
-
-class OpenSslKey extends BatchKey {
-  constructor(readonly algorithm: AeadAlgorithm, private readonly cipher: OpenSsl.AeadCipher) {
-    super()
-  }
-
-  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
-    return this.cipher.seal(nonce, aad, plaintext, out)
-  }
-
-  open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number {
-    return this.cipher.open(nonce, aad, ciphertext, out)
-  }
-
-  sealPacket(arena: Uint8Array, offset: number, aadLength: number, plaintextLength: number, counter: number): number {
-    return this.cipher.sealPacket(arena, offset, aadLength, plaintextLength, counter)
-  }
-
-  openPacket(
-    arena: Uint8Array,
-    offset: number,
-    aadLength: number,
-    length: number,
-    counter: number,
-    out: Uint8Array,
-    outOffset: number
-  ): number {
-    return this.cipher.openPacket(arena, offset, aadLength, length, counter, out, outOffset)
-  }
-
-  destroy(): void {
-    this.cipher.destroy()
-  }
-}
 
 const make = (native: OpenSsl.OpenSsl): CryptoBackend => ({
   name: "openssl",
   aead: {
     makeKey: (algorithm, key) => {
       requireKeyLength("Aead.makeKey", key, KEY_BYTES)
-      return new OpenSslKey(algorithm, native.makeCipher(algorithm, key))
+      return native.makeCipher(algorithm, key)
     }
   },
   x25519: makeX25519(native.x25519PublicKey, native.x25519),

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
 import type { AeadAlgorithm, AeadKey } from "../src/index.js"
-import { noble, TAG_BYTES } from "../src/index.js"
+import { noble, openPackets, sealPackets, TAG_BYTES } from "../src/index.js"
 import { aeadAlgorithms, backends, bytes, flip, untouchedOrZeros, view } from "./support.js"
 
 const secret = new Uint8Array(32).map((_, i) => 255 - i)
@@ -125,14 +125,15 @@ describe("all backends", () => {
           key.sealPacket(wanted, offsets[i], aadLength, plaintexts[i].length, firstCounter + i - from)
         }
         const arena = plain.slice()
-        assert.strictEqual(key.sealPackets(arena, offsets, lengths, from, count, aadLength, firstCounter), count)
+        assert.strictEqual(sealPackets(key, arena, offsets, lengths, from, count, aadLength, firstCounter), count)
         assert.deepStrictEqual(arena, wanted)
 
         const victim = from + forged % Math.max(count, 1)
         if (count > 0) arena[offsets[victim] + lengths[victim] - 1] ^= 1
         const numbers = Float64Array.from(plaintexts, (_, i) => firstCounter + i - from)
         const results = new Int32Array(plaintexts.length).fill(-7)
-        const opened = key.openPackets(
+        const opened = openPackets(
+          key,
           arena,
           offsets,
           lengths,
@@ -257,19 +258,19 @@ for (const backend of backends) {
       const numbers = Float64Array.of(1, 2, 3, 4)
       const results = new Int32Array(4)
       for (const [from, count] of [[0, 5], [4, 1], [-1, 2], [0, -1], [0.5, 1], [0, NaN], [2 ** 32, 1]] as const) {
-        assert.strictEqual(key.sealPackets(arena, offsets, lengths, from, count, 16, 1), -1)
+        assert.strictEqual(sealPackets(key, arena, offsets, lengths, from, count, 16, 1), -1)
         assert.strictEqual(
-          key.openPackets(arena, offsets, lengths, from, count, 16, numbers, arena, offsets, results),
+          openPackets(key, arena, offsets, lengths, from, count, 16, numbers, arena, offsets, results),
           -1
         )
       }
       assert.isTrue(arena.every((byte) => byte === 0))
       const short = results.subarray(0, 3)
-      assert.strictEqual(key.openPackets(arena, offsets, lengths, 0, 4, 16, numbers, arena, offsets, short), -1)
-      assert.strictEqual(key.sealPackets(arena, offsets, lengths, 0, 4, 16, 1), 2)
+      assert.strictEqual(openPackets(key, arena, offsets, lengths, 0, 4, 16, numbers, arena, offsets, short), -1)
+      assert.strictEqual(sealPackets(key, arena, offsets, lengths, 0, 4, 16, 1), 2)
       assert.isTrue(arena.subarray(110).every((byte) => byte === 0))
-      assert.strictEqual(key.sealPackets(arena, offsets, Uint32Array.of(31), 0, 1, 16, 1), 0)
-      assert.strictEqual(key.sealPackets(arena, offsets, Uint32Array.of(32), 0, 1, 16, 1), 1)
+      assert.strictEqual(sealPackets(key, arena, offsets, Uint32Array.of(31), 0, 1, 16, 1), 0)
+      assert.strictEqual(sealPackets(key, arena, offsets, Uint32Array.of(32), 0, 1, 16, 1), 1)
     })
 
     it("a plaintext that would go partly over its own ciphertext is -1, and nothing is written", () => {
@@ -295,7 +296,7 @@ for (const backend of backends) {
       key.destroy()
       assert.strictEqual(key.sealPacket(arena, offset, 16, 21, 6), -1)
       assert.strictEqual(key.openPacket(arena, offset, 16, length, 5, new Uint8Array(21), 0), -1)
-      assert.strictEqual(key.sealPackets(arena, Uint32Array.of(5), Uint32Array.of(53), 0, 1, 16, 6), 0)
+      assert.strictEqual(sealPackets(key, arena, Uint32Array.of(5), Uint32Array.of(53), 0, 1, 16, 6), 0)
       assert.deepStrictEqual(arena, before)
     })
   })

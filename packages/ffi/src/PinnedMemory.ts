@@ -5,6 +5,7 @@
  */
 import { FfiError } from "./FfiError.js"
 import { type Koffi, loadKoffi } from "./internal/koffi.js"
+import { allocateLow } from "./internal/lowMemory.js"
 
 /** Where a slice begins: at a multiple of so many bytes, a cache line. */
 const ALIGNMENT = 64
@@ -42,7 +43,8 @@ export class PinnedMemory {
   /** @internal */
   constructor(koffi: Koffi, size: number) {
     // room to begin at a multiple of the alignment
-    const block = new Uint8Array(new ArrayBuffer(Math.max(size, SMALLEST) + ALIGNMENT))
+    const length = Math.max(size, SMALLEST) + ALIGNMENT
+    const block = new Uint8Array(allocateLow(koffi, length) ?? new ArrayBuffer(length))
     const start = Number(koffi.address(block))
     const skip = (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT
     this.bytes = block.subarray(skip, skip + Math.max(size, SMALLEST))

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
-import { createCipheriv, createHash, createHmac, diffieHellman, generateKeyPairSync } from "node:crypto"
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  diffieHellman,
+  generateKeyPairSync
+} from "node:crypto"
 import type { CipherGCMTypes } from "node:crypto"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -363,7 +370,7 @@ describe.skipIf(!present)("OpenSsl", () => {
       const shared = new AeadCiphers(evp())
       const block = Buffer.from(shared.key.bytes.buffer)
       const key = new EvpAeadCipher(shared, algorithm, secret)
-      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys, "slabs")
+      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys[algorithm], "slabs")
       const held = () => slots.some((slab) => Buffer.from(slab.buffer).indexOf(secret.subarray(0, 8)) >= 0)
       assert.strictEqual(slots.length, 1)
       assert.isTrue(held())
@@ -378,7 +385,7 @@ describe.skipIf(!present)("OpenSsl", () => {
 
     it("keys that come and go take no more places than there are at one time", () => {
       const shared = new AeadCiphers(evp())
-      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys, "slabs")
+      const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys[algorithm], "slabs")
       const keys = Array.from({ length: 200 }, () => new EvpAeadCipher(shared, algorithm, secret))
       assert.strictEqual(slots.length, 2)
       for (const key of keys) key.destroy()
@@ -429,6 +436,40 @@ describe.skipIf(!present)("OpenSsl", () => {
       await new Promise((resolve) => setImmediate(resolve))
     }
     assert.isAtMost(native().liveContexts, before)
+  })
+
+  it("keys beyond the contexts that may live take turns with them, and seal and open as before", () => {
+    const before = native().liveContexts
+    const keys = Array.from({ length: 9000 }, (_, i) => {
+      const secret = new Uint8Array(32)
+      new DataView(secret.buffer).setUint32(0, i)
+      return { counting: native().makeCipher("AES-256-GCM", secret), secret }
+    })
+    const packets = keys.map(() => packetOf(40))
+    const out = new Uint8Array(100)
+    // the second round finds the contexts of most keys with others
+    for (const counter of [7, 8]) {
+      for (const [i, { counting }] of keys.entries()) {
+        const packet = packetOf(40)
+        assert.strictEqual(counting.sealPacket(packet, 0, 16, 40, counter), 72)
+        packets[i] = packet
+      }
+      for (const [i, { counting, secret }] of keys.entries()) {
+        assert.strictEqual(counting.openPacket(packets[i], 0, 16, 72, counter, out, 0), 40)
+        assert.strictEqual(counting.openPacket(packets[i], 0, 16, 72, counter + 1, out, 0), -1)
+        if (i % 500 === 0) {
+          const nonce = Buffer.alloc(12)
+          nonce.writeUInt32BE(counter, 8)
+          const decipher = createDecipheriv("aes-256-gcm", secret, nonce).setAAD(packets[i].subarray(0, 16))
+            .setAuthTag(packets[i].subarray(56))
+          assert.isTrue(same(decipher.update(packets[i].subarray(16, 56)), packetOf(40).subarray(16, 56)))
+          decipher.final()
+        }
+      }
+    }
+    assert.isAtMost(native().liveContexts - before, 2 * 8192)
+    for (const { counting } of keys) counting.destroy()
+    assert.strictEqual(native().liveContexts, before)
   })
 
   it("what is refused leaves nothing in OpenSSL's queue of errors, which Node reads", () => {

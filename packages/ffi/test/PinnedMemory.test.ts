@@ -49,6 +49,14 @@ describe.skipIf(koffi instanceof FfiError)("PinnedMemory", () => {
     assert.notStrictEqual(libc().memcmp(to.address, from.address, text.length), 0)
   })
 
+  it.skipIf(process.arch !== "x64")("addresses are small integers of V8, which native calls take without a box", () => {
+    for (const bytes of [1, 4096, 4 * 1024 * 1024]) {
+      const { address, bytes: block } = PinnedMemory.make(bytes)
+      assert.isBelow(address + block.length, 2 ** 31)
+      assert.isTrue(block.every((byte) => byte === 0))
+    }
+  })
+
   it("a slice that does not fit is a RangeError, and takes nothing", () => {
     const memory = PinnedMemory.make(4096)
     memory.slice(4000)

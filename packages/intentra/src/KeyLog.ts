@@ -87,14 +87,28 @@ class LoggedKey implements PacketKey {
     this.secret = secret.slice()
   }
 
-  seal(arena: Uint8Array, offset: number, plaintextLength: number, seq: number): number {
-    const length = this.inner.seal(arena, offset, plaintextLength, seq)
+  sealPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    plaintextLength: number,
+    counter: number
+  ): number {
+    const length = this.inner.sealPacket(arena, offset, aadLength, plaintextLength, counter)
     if (this.secret !== undefined && length >= 0) this.write(this.secret, arena, offset)
     return length
   }
 
-  open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array, outOffset = 0): number {
-    const opened = this.inner.open(arena, offset, length, seq, out, outOffset)
+  openPacket(
+    arena: Uint8Array,
+    offset: number,
+    aadLength: number,
+    length: number,
+    counter: number,
+    out: Uint8Array,
+    outOffset: number
+  ): number {
+    const opened = this.inner.openPacket(arena, offset, aadLength, length, counter, out, outOffset)
     if (this.secret !== undefined && opened >= 0) this.write(this.secret, arena, offset)
     return opened
   }

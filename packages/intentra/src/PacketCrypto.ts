@@ -10,7 +10,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { HEADER_BYTES } from "./PacketHeader.js"
 
 /**
  * Bytes that sealing adds.
@@ -21,32 +20,13 @@ import { HEADER_BYTES } from "./PacketHeader.js"
 export const TAG_BYTES = 16
 
 /**
- * One direction's key of one epoch. Neither method throws.
+ * One direction's key of one epoch, for packets whose associated data is their header. Its methods never throw; they
+ * answer with a length, or -1 (see `AeadKey`).
  *
  * @since 0.1.0
  * @category models
  */
-export interface PacketKey {
-  /**
-   * Seals in place: the datagram begins at `offset` with its header, `plaintextLength` bytes follow; they are
-   * overwritten by the ciphertext and its tag. Returns the datagram's length, -1 when that failed.
-   */
-  readonly seal: (arena: Uint8Array, offset: number, plaintextLength: number, seq: number) => number
-  /**
-   * Opens the datagram of `length` bytes at `offset` into `out`, from `outOffset` (default 0) on. Returns the plaintext's
-   * length, -1 when it does not authenticate.
-   */
-  readonly open: (
-    arena: Uint8Array,
-    offset: number,
-    length: number,
-    seq: number,
-    out: Uint8Array,
-    outOffset?: number
-  ) => number
-  /** Overwrites the key. */
-  readonly destroy: () => void
-}
+export type PacketKey = Pick<AeadKey, "sealPacket" | "openPacket" | "destroy">
 
 /**
  * Makes the keys that packets are sealed and opened with.
@@ -60,22 +40,6 @@ export interface PacketCryptoShape {
   readonly makeKey: (key: Uint8Array) => PacketKey
 }
 
-class AeadPacketKey implements PacketKey {
-  constructor(private readonly key: AeadKey) {}
-
-  seal(arena: Uint8Array, offset: number, plaintextLength: number, seq: number): number {
-    return this.key.sealPacket(arena, offset, HEADER_BYTES, plaintextLength, seq)
-  }
-
-  open(arena: Uint8Array, offset: number, length: number, seq: number, out: Uint8Array, outOffset = 0): number {
-    return this.key.openPacket(arena, offset, HEADER_BYTES, length, seq, out, outOffset)
-  }
-
-  destroy(): void {
-    this.key.destroy()
-  }
-}
-
 /**
  * Over any {@link Aead}.
  *
@@ -84,7 +48,7 @@ class AeadPacketKey implements PacketKey {
  */
 export const make = (aead: AeadShape, backend?: CryptoBackend["name"]): PacketCryptoShape => ({
   backend,
-  makeKey: (key) => new AeadPacketKey(aead.makeKey("AES-256-GCM", key))
+  makeKey: (key) => aead.makeKey("AES-256-GCM", key)
 })
 
 /**

@@ -41,28 +41,52 @@ export interface TokenBucket {
 // Time is kept in whole microseconds and the level in millionths of a token: a microsecond then brings `rate` units.
 const TOKEN = 1e6
 
-class Bucket implements TokenBucket {
-  private readonly rate: number
-  private readonly capacity: number
-  private level: number
-  // Not -Infinity: a rate of 0 would turn it into NaN.
-  private refilledAt = -Number.MAX_VALUE
-  private seenAt = -Number.MAX_VALUE
+/** What changes with every call, 8 bytes each: the level, when it was last refilled, the last `now` seen. */
+const ROW = 4
+const LEVEL = 0
+const REFILLED_AT = 1
+const SEEN_AT = 2
+const SLAB_ROWS = 64
 
-  constructor(rate: number, burst: number) {
-    this.rate = rate
-    this.capacity = burst * TOKEN
-    this.level = this.capacity
+/** What buckets of one size share. */
+interface Size {
+  readonly rate: number
+  readonly burst: number
+  readonly capacity: number
+}
+
+/**
+ * As fields of objects these numbers would be boxes strewn over the heap. Buckets that are made one after another, as
+ * those of sessions are, share an array; it lives as long as one of them.
+ */
+class Bucket implements TokenBucket {
+  private static slab = new Float64Array(0)
+  private static next = 0
+
+  private readonly numbers: Float64Array
+  private readonly at: number
+
+  constructor(private readonly size: Size) {
+    if (Bucket.next === Bucket.slab.length) {
+      Bucket.slab = new Float64Array(ROW * SLAB_ROWS)
+      Bucket.next = 0
+    }
+    this.numbers = Bucket.slab
+    this.at = Bucket.next
+    Bucket.next += ROW
+    this.numbers[this.at + LEVEL] = size.capacity
+    // Not -Infinity: a rate of 0 would turn it into NaN.
+    this.numbers[this.at + REFILLED_AT] = -Number.MAX_VALUE
+    this.numbers[this.at + SEEN_AT] = -Number.MAX_VALUE
   }
 
   check(now: number): boolean {
     this.refill(now)
-    return this.level >= TOKEN
+    return this.numbers[this.at + LEVEL] >= TOKEN
   }
 
   take(now: number): boolean {
-    this.refill(now)
-    if (this.level < TOKEN) return false
+    if (!this.check(now)) return false
     this.spend(TOKEN)
     return true
   }
@@ -74,25 +98,30 @@ class Bucket implements TokenBucket {
 
   tokens(now: number): number {
     this.refill(now)
-    return this.level / TOKEN
+    return this.numbers[this.at + LEVEL] / TOKEN
   }
 
   private spend(units: number): void {
-    if (this.rate !== Infinity && units > 0) this.level = units >= this.level ? 0 : this.level - units
+    if (this.size.rate === Infinity || !(units > 0)) return
+    const level = this.numbers[this.at + LEVEL]
+    this.numbers[this.at + LEVEL] = units >= level ? 0 : level - units
   }
 
   private refill(now: number): void {
+    const { at, numbers, size } = this
     // many calls come with the time of one turn
-    if (now === this.seenAt) return
-    this.seenAt = now
-    const at = Math.round(now * 1000)
-    const elapsed = at - this.refilledAt
+    if (now === numbers[at + SEEN_AT]) return
+    numbers[at + SEEN_AT] = now
+    const micros = Math.round(now * 1000)
+    const elapsed = micros - numbers[at + REFILLED_AT]
     if (!(elapsed > 0)) return
-    this.refilledAt = at
-    const level = this.level + elapsed * this.rate
-    this.level = level < this.capacity ? level : this.capacity
+    numbers[at + REFILLED_AT] = micros
+    const level = numbers[at + LEVEL] + elapsed * size.rate
+    numbers[at + LEVEL] = level < size.capacity ? level : size.capacity
   }
 }
+
+let lastSize: Size = { rate: 0, burst: 1, capacity: TOKEN }
 
 /**
  * Makes a full bucket. Throws a `RangeError` when `rate` is negative or no number, or when `burst` is not within 1 to
@@ -111,5 +140,6 @@ export const make = (options: Options): TokenBucket => {
   if (!(burst >= 1 && burst <= 1e9)) {
     throw new RangeError(`TokenBucket.make: burst is ${burst}; give a number of tokens from 1 to 1000000000`)
   }
-  return new Bucket(rate, burst)
+  if (lastSize.rate !== rate || lastSize.burst !== burst) lastSize = { rate, burst, capacity: burst * TOKEN }
+  return new Bucket(lastSize)
 }

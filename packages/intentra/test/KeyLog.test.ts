@@ -6,6 +6,7 @@ import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from "n
 import { join } from "node:path"
 import { IntentraTest, KeyLog, PacketCrypto } from "../src/index.js"
 import { make as makeCrypto } from "../src/PacketCrypto.js"
+import { HEADER_BYTES } from "../src/PacketHeader.js"
 import { bytes, connect, key, turns } from "./internal/harness.js"
 import { folder, quiet, until } from "./support/recorded.js"
 
@@ -43,7 +44,15 @@ const talk = (hubFile: string, clientFile: string) =>
 /** Whether a line's key opens a datagram. */
 const opens = (line: Line, datagram: Uint8Array): boolean => {
   const seq = Buffer.from(datagram).readUInt32BE(8)
-  return makeCrypto(node.aead).makeKey(line.key).open(datagram, 0, datagram.length, seq, new Uint8Array(2048)) >= 0
+  return makeCrypto(node.aead).makeKey(line.key).openPacket(
+    datagram,
+    0,
+    HEADER_BYTES,
+    datagram.length,
+    seq,
+    new Uint8Array(2048),
+    0
+  ) >= 0
 }
 
 describe("KeyLog", () => {
@@ -109,13 +118,13 @@ describe("KeyLog", () => {
       makeSeeded(1).fill(secret)
       const packetKey = Context.get(context, PacketCrypto).makeKey(secret)
       const forged = new Uint8Array(64).fill(3)
-      assert.strictEqual(packetKey.open(forged, 0, 64, 1, new Uint8Array(64)), -1)
+      assert.strictEqual(packetKey.openPacket(forged, 0, HEADER_BYTES, 64, 1, new Uint8Array(64), 0), -1)
       yield* turns
       assert.strictEqual(readFileSync(path, "utf8"), "")
       const genuine = new Uint8Array(64)
       genuine.set([0x20, 4, 0, 32, 0xca, 0xfe, 0xba, 0xbe])
-      assert.strictEqual(packetKey.seal(genuine, 0, 16, 1), 48)
-      packetKey.seal(genuine, 0, 16, 2)
+      assert.strictEqual(packetKey.sealPacket(genuine, 0, HEADER_BYTES, 16, 1), 48)
+      packetKey.sealPacket(genuine, 0, HEADER_BYTES, 16, 2)
       yield* until(() => statSync(path).size > 0)
       yield* turns
       assert.strictEqual(readFileSync(path, "utf8"), `cafebabe 2 ${Buffer.from(secret).toString("hex")}\n`)

@@ -42,7 +42,7 @@ describe.each([["node", node], ["noble", noble]])("PacketCrypto over %s", (_, ba
     const arena = new Uint8Array(offset + HEADER_BYTES + plaintext.length + PacketCrypto.TAG_BYTES + 20).fill(0xee)
     arena.set(header, offset)
     arena.set(plaintext, offset + HEADER_BYTES)
-    const length = crypto.makeKey(key).seal(arena, offset, plaintext.length, seq)
+    const length = crypto.makeKey(key).sealPacket(arena, offset, HEADER_BYTES, plaintext.length, seq)
     return { arena, length, datagram: arena.slice(offset, offset + length) }
   }
 
@@ -68,7 +68,15 @@ describe.each([["node", node], ["noble", noble]])("PacketCrypto over %s", (_, ba
     const arena = new Uint8Array(given.offset + sealed.length + 9)
     arena.set(sealed, given.offset)
     const out = new Uint8Array(2048)
-    const length = crypto.makeKey(given.key).open(arena, given.offset, sealed.length, given.seq, out)
+    const length = crypto.makeKey(given.key).openPacket(
+      arena,
+      given.offset,
+      HEADER_BYTES,
+      sealed.length,
+      given.seq,
+      out,
+      0
+    )
     assert.strictEqual(length, given.plaintext.length)
     assert.deepStrictEqual(out.slice(0, length), Uint8Array.from(given.plaintext))
   })
@@ -80,16 +88,21 @@ describe.each([["node", node], ["noble", noble]])("PacketCrypto over %s", (_, ba
       const { datagram, length } = seal(given)
       const out = new Uint8Array(2048)
       const key = crypto.makeKey(given.key)
-      assert.strictEqual(key.open(datagram, 0, length, given.seq, out), given.plaintext.length)
+      assert.strictEqual(key.openPacket(datagram, 0, HEADER_BYTES, length, given.seq, out, 0), given.plaintext.length)
       const bit = at % (length * 8)
       const forged = datagram.slice()
       forged[bit >>> 3] ^= 1 << (bit & 7)
-      assert.strictEqual(key.open(forged, 0, length, given.seq, out), -1)
-      if (otherSeq !== given.seq) assert.strictEqual(key.open(datagram, 0, length, otherSeq, out), -1)
-      if (Buffer.compare(otherKey, given.key) !== 0) {
-        assert.strictEqual(crypto.makeKey(otherKey).open(datagram, 0, length, given.seq, out), -1)
+      assert.strictEqual(key.openPacket(forged, 0, HEADER_BYTES, length, given.seq, out, 0), -1)
+      if (otherSeq !== given.seq) {
+        assert.strictEqual(key.openPacket(datagram, 0, HEADER_BYTES, length, otherSeq, out, 0), -1)
       }
-      if (length > 33) assert.strictEqual(key.open(datagram, 0, length - 1, given.seq, out), -1)
+      if (Buffer.compare(otherKey, given.key) !== 0) {
+        assert.strictEqual(
+          crypto.makeKey(otherKey).openPacket(datagram, 0, HEADER_BYTES, length, given.seq, out, 0),
+          -1
+        )
+      }
+      if (length > 33) assert.strictEqual(key.openPacket(datagram, 0, HEADER_BYTES, length - 1, given.seq, out, 0), -1)
     }
   )
 
@@ -97,11 +110,11 @@ describe.each([["node", node], ["noble", noble]])("PacketCrypto over %s", (_, ba
     const key = crypto.makeKey(new Uint8Array(32).fill(3))
     const packets = Array.from({ length: 20 }, (_, seq) => {
       const arena = new Uint8Array(64).fill(seq)
-      return arena.subarray(0, key.seal(arena, 0, 10, seq))
+      return arena.subarray(0, key.sealPacket(arena, 0, HEADER_BYTES, 10, seq))
     })
     const out = new Uint8Array(64)
     for (const seq of [19, 0, 7, 7, 3, 12]) {
-      assert.strictEqual(key.open(packets[seq], 0, packets[seq].length, seq, out), 10)
+      assert.strictEqual(key.openPacket(packets[seq], 0, HEADER_BYTES, packets[seq].length, seq, out, 0), 10)
       assert.isTrue(out.subarray(0, 10).every((byte) => byte === seq))
     }
   })
@@ -109,9 +122,9 @@ describe.each([["node", node], ["noble", noble]])("PacketCrypto over %s", (_, ba
   it("a destroyed key seals and opens nothing, and does not throw", () => {
     const key = crypto.makeKey(new Uint8Array(32).fill(4))
     const arena = new Uint8Array(64)
-    const length = key.seal(arena, 0, 10, 0)
+    const length = key.sealPacket(arena, 0, HEADER_BYTES, 10, 0)
     key.destroy()
-    assert.strictEqual(key.open(arena, 0, length, 0, new Uint8Array(64)), -1)
-    assert.strictEqual(key.seal(new Uint8Array(64), 0, 10, 1), -1)
+    assert.strictEqual(key.openPacket(arena, 0, HEADER_BYTES, length, 0, new Uint8Array(64), 0), -1)
+    assert.strictEqual(key.sealPacket(new Uint8Array(64), 0, HEADER_BYTES, 10, 1), -1)
   })
 })

@@ -361,10 +361,16 @@ describe("old keys", () => {
       due(alice, hub)
       simulation.advance(9000)
       const out = new Uint8Array(2048)
-      assert.isAbove(old[1]?.receive.open(packet, 0, packet.length, seqOf(packet), out) ?? -1, 0)
+      assert.isAbove(
+        old[1]?.receive.openPacket(packet, 0, PacketHeader.HEADER_BYTES, packet.length, seqOf(packet), out, 0) ?? -1,
+        0
+      )
       simulation.advance(1200)
       assertSerial(alice, hub, serial + 1)
-      assert.isBelow(old[1]?.receive.open(packet, 0, packet.length, seqOf(packet), out) ?? 0, 0)
+      assert.isBelow(
+        old[1]?.receive.openPacket(packet, 0, PacketHeader.HEADER_BYTES, packet.length, seqOf(packet), out, 0) ?? 0,
+        0
+      )
       for (const session of [alice.sessionWith(hub), hub.sessionWith(alice)]) {
         assert.deepStrictEqual(
           session.keys.map((keys) => keys !== undefined),

@@ -42,77 +42,6 @@ const writeNonce = (nonce: DataView, at: number, algorithm: AeadAlgorithm, count
   }
 }
 
-/**
- * A key that offers batches over its single packets.
- *
- * @internal
- */
-export abstract class BatchKey implements AeadKey {
-  abstract readonly algorithm: AeadAlgorithm
-  abstract seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number
-  abstract open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number
-  abstract sealPacket(
-    arena: Uint8Array,
-    offset: number,
-    aadLength: number,
-    plaintextLength: number,
-    counter: number
-  ): number
-  abstract openPacket(
-    arena: Uint8Array,
-    offset: number,
-    aadLength: number,
-    length: number,
-    counter: number,
-    out: Uint8Array,
-    outOffset: number
-  ): number
-  abstract destroy(): void
-
-  sealPackets(
-    arena: Uint8Array,
-    offsets: Uint32Array,
-    lengths: Uint32Array,
-    from: number,
-    count: number,
-    aadLength: number,
-    firstCounter: number
-  ): number {
-    const end = from + count
-    if (!isUint32(from) || !isUint32(count) || end > offsets.length || end > lengths.length) return -1
-    for (let i = 0; i < count; i++) {
-      const at = from + i
-      const plaintextLength = lengths[at] - aadLength - TAG_BYTES
-      if (this.sealPacket(arena, offsets[at], aadLength, plaintextLength, firstCounter + i) < 0) return i
-    }
-    return count
-  }
-
-  openPackets(
-    arena: Uint8Array,
-    offsets: Uint32Array,
-    lengths: Uint32Array,
-    from: number,
-    count: number,
-    aadLength: number,
-    counters: Float64Array,
-    out: Uint8Array,
-    outOffsets: Uint32Array,
-    results: Int32Array
-  ): number {
-    const end = from + count
-    const room = Math.min(offsets.length, lengths.length, counters.length, outOffsets.length, results.length)
-    if (!isUint32(from) || !isUint32(count) || end > room) return -1
-    let opened = 0
-    for (let i = from; i < end; i++) {
-      const length = this.openPacket(arena, offsets[i], aadLength, lengths[i], counters[i], out, outOffsets[i])
-      results[i] = length
-      if (length >= 0) opened++
-    }
-    return opened
-  }
-}
-
 // Written and read within one synchronous call; the first four bytes stay zero.
 const scratchNonce = new Uint8Array(NONCE_BYTES)
 const scratchView = new DataView(scratchNonce.buffer)
@@ -122,7 +51,12 @@ const scratchView = new DataView(scratchNonce.buffer)
  *
  * @internal
  */
-export abstract class PortableKey extends BatchKey {
+export abstract class PortableKey implements AeadKey {
+  abstract readonly algorithm: AeadAlgorithm
+  abstract seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number
+  abstract open(nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, out: Uint8Array): number
+  abstract destroy(): void
+
   sealPacket(
     arena: Uint8Array,
     offset: number,

@@ -1,25 +1,21 @@
 import type { CipherAlgorithm } from "../OpenSsl.js"
 import type { PinnedSlice } from "../PinnedMemory.js"
-import { KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "./aeadCiphers.js"
+import { NONCE_BYTES, TAG_BYTES } from "./aeadCiphers.js"
 import type { AeadCiphers } from "./aeadCiphers.js"
-import type { Evp } from "./evp.js"
+import { EVP_CTRL_GCM_SET_IV_FIXED, KEY_BYTES, NOWHERE } from "./cipherKeys.js"
+import type { KeyTable } from "./cipherKeys.js"
 import { SMALL_BYTES } from "./evp.js"
 
 const TWO_32 = 4294967296
-// EVP_CIPHER_CTX_ctrl (openssl/evp.h).
-const EVP_CTRL_GCM_SET_IV_FIXED = 0x12
 // A native length is a C int here and there.
 const MOST_BYTES = 0x7fffffff
-
-/** Not in any state: no counter is. */
-const NOWHERE = -1
 
 const isUint32 = (value: number): boolean => value >>> 0 === value
 
 const isCounter = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
 
 /**
- * One key over EVP. A context lives as long as the key, one for each direction that is used, so that the key schedule is
+ * One key over EVP. A key that is in use has a context for each direction that it is used in, so that the key schedule is
  * made once. AES-256-GCM in the order of counters lets OpenSSL count: the parameter that takes a packet's tag also steps
  * to the next nonce (SP 800-38D, section 8.2.1; `tlsivgen` of EVP_CIPHER-AES(7)), a call less than setting it. Whether
  * it stepped to the nonce that is meant is read back each time, so that no nonce is used on trust.
@@ -27,20 +23,19 @@ const isCounter = (value: number): boolean => Number.isSafeInteger(value) && val
  * @internal
  */
 export class EvpAeadCipher {
-  private readonly evp: Evp
+  private readonly keys: KeyTable
   /** Where its key and contexts stand; -1 after destroy. */
   private slot: number
-  private readonly gcm: boolean
-  private live = true
-  /** The counter whose nonce is set for sealing, if any. */
-  private prepared = NOWHERE
 
-  constructor(private readonly shared: AeadCiphers, readonly algorithm: CipherAlgorithm, key: Uint8Array) {
+  constructor(shared: AeadCiphers, algorithm: CipherAlgorithm, key: Uint8Array) {
     if (key.length !== KEY_BYTES) throw new RangeError(`the key has ${key.length} bytes, not ${KEY_BYTES}`)
-    this.evp = shared.evp
-    this.gcm = algorithm === "AES-256-GCM"
-    this.slot = shared.keys.take(key)
-    shared.registry.register(this, this.slot, this)
+    this.keys = shared.keys[algorithm]
+    this.slot = this.keys.take(key)
+    this.keys.registry.register(this, this.slot, this)
+  }
+
+  get algorithm(): CipherAlgorithm {
+    return this.keys.algorithm
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
@@ -63,7 +58,9 @@ export class EvpAeadCipher {
     if (!isCounter(counter) || !isUint32(offset) || !isUint32(aadLength) || !isUint32(plaintextLength)) return -1
     const length = aadLength + plaintextLength + TAG_BYTES
     if (length > MOST_BYTES) return -1
-    const base = this.evp.cachedAddressOf(arena)
+    const { keys, slot } = this
+    if (slot < 0) return -1
+    const base = keys.shared.evp.cachedAddressOf(arena)
     if (base === 0) {
       try {
         return this.sealElsewhere(arena, offset, aadLength, plaintextLength, counter)
@@ -72,7 +69,7 @@ export class EvpAeadCipher {
       }
     }
     if (offset + length > arena.length) return -1
-    if (counter !== this.prepared) this.writeNonce(counter)
+    if (counter !== keys.prepared[slot]) this.writeNonce(counter)
     const start = base + offset
     const body = start + aadLength
     return this.sealAt(start, aadLength, body, plaintextLength, body, counter) ? length : -1
@@ -91,8 +88,9 @@ export class EvpAeadCipher {
     const plaintextLength = length - aadLength - TAG_BYTES
     if (!isUint32(plaintextLength) || length > MOST_BYTES) return -1
     this.writeNonce(counter)
-    const base = this.evp.cachedAddressOf(arena)
-    const outBase = this.evp.cachedAddressOf(out)
+    const { evp } = this.keys.shared
+    const base = evp.cachedAddressOf(arena)
+    const outBase = evp.cachedAddressOf(out)
     if (base === 0 || outBase === 0) {
       try {
         return this.openElsewhere(arena, offset, aadLength, plaintextLength, out, outOffset)
@@ -106,16 +104,14 @@ export class EvpAeadCipher {
     const target = outBase + outOffset
     if (target !== source && target < source + plaintextLength && source < target + plaintextLength) return -1
     if (this.openAt(start, aadLength, source, plaintextLength, target)) return plaintextLength
-    if (this.live) out.fill(0, outOffset, outOffset + plaintextLength)
+    if (this.slot >= 0) out.fill(0, outOffset, outOffset + plaintextLength)
     return -1
   }
 
   destroy(): void {
-    this.live = false
-    this.prepared = NOWHERE
     if (this.slot < 0) return
-    this.shared.registry.unregister(this)
-    this.shared.keys.free(this.slot)
+    this.keys.registry.unregister(this)
+    this.keys.free(this.slot)
     this.slot = -1
   }
 
@@ -124,10 +120,10 @@ export class EvpAeadCipher {
     const sealedLength = length + TAG_BYTES
     if (nonce.length !== NONCE_BYTES || out.length < sealedLength) return -1
     if (sealedLength > MOST_BYTES || aad.length > MOST_BYTES) return -1
-    const { shared } = this
+    const { shared } = this.keys
     const small = out.length <= SMALL_BYTES
     shared.nonce.bytes.set(nonce)
-    const target = small ? shared.output.address : this.evp.addressOf(out)
+    const target = small ? shared.output.address : shared.evp.addressOf(out)
     const source = this.address(plaintext, shared.input)
     const aadAt = this.address(aad, shared.aad)
     const sealed = target !== 0 && source !== 0 && aadAt !== 0 &&
@@ -141,7 +137,7 @@ export class EvpAeadCipher {
     const length = ciphertext.length - TAG_BYTES
     if (nonce.length !== NONCE_BYTES || length < 0 || out.length < length) return -1
     if (ciphertext.length > MOST_BYTES || aad.length > MOST_BYTES) return -1
-    const { shared } = this
+    const { shared } = this.keys
     shared.nonce.bytes.set(nonce)
     const aadAt = this.address(aad, shared.aad)
     const source = this.address(ciphertext, shared.input)
@@ -157,7 +153,7 @@ export class EvpAeadCipher {
   ): number {
     const length = aadLength + plaintextLength + TAG_BYTES
     if (offset + length > arena.length) return -1
-    const { input } = this.shared
+    const { input } = this.keys.shared
     const base = this.address(arena, input)
     if (base === 0) return -1
     this.writeNonce(counter)
@@ -181,7 +177,7 @@ export class EvpAeadCipher {
     if (begin + plaintextLength + TAG_BYTES > arena.length || outOffset + plaintextLength > out.length) return -1
     const distance = out.buffer === arena.buffer ? out.byteOffset + outOffset - arena.byteOffset - begin : 0
     if (distance !== 0 && Math.abs(distance) < plaintextLength) return -1
-    const base = this.address(arena, this.shared.input)
+    const base = this.address(arena, this.keys.shared.input)
     if (base === 0) return -1
     return this.openInto(base + offset, aadLength, base + begin, plaintextLength, out, outOffset)
   }
@@ -194,10 +190,10 @@ export class EvpAeadCipher {
     out: Uint8Array,
     outOffset: number
   ): number {
-    const { output } = this.shared
+    const { evp, output } = this.keys.shared
     const small = out.length <= SMALL_BYTES
-    const base = small ? output.address : this.evp.addressOf(out)
-    if (aad === 0 || source === 0 || base === 0 || !this.live) return -1
+    const base = small ? output.address : evp.addressOf(out)
+    if (aad === 0 || source === 0 || base === 0 || this.slot < 0) return -1
     const opened = this.openAt(aad, aadLength, source, length, small ? base : base + outOffset)
     if (opened && small) out.set(output.bytes.subarray(0, length), outOffset)
     else if (!opened && !small) out.fill(0, outOffset, outOffset + length)
@@ -212,7 +208,7 @@ export class EvpAeadCipher {
   }
 
   private address(array: Uint8Array, slot: PinnedSlice): number {
-    if (array.length > SMALL_BYTES) return this.evp.addressOf(array)
+    if (array.length > SMALL_BYTES) return this.keys.shared.evp.addressOf(array)
     slot.bytes.set(array)
     return slot.address
   }
@@ -220,16 +216,18 @@ export class EvpAeadCipher {
   /** What lay in the slots, if it was small enough to. */
   private wipe(plaintextLength: number): void {
     if (plaintextLength > SMALL_BYTES) return
-    this.shared.input.bytes.fill(0)
-    this.shared.output.bytes.fill(0)
+    const { input, output } = this.keys.shared
+    input.bytes.fill(0)
+    output.bytes.fill(0)
   }
 
   /** Noise's nonce of a counter: four zeros, then 64 bits, big-endian for AES-256-GCM, little-endian otherwise. */
   private writeNonce(counter: number): void {
-    const { view } = this.shared.nonce
+    const { counts, shared } = this.keys
+    const { view } = shared.nonce
     const high = Math.floor(counter / TWO_32)
     view.setUint32(0, 0)
-    if (this.gcm) {
+    if (counts) {
       view.setUint32(4, high)
       view.setUint32(8, counter)
     } else {
@@ -250,17 +248,19 @@ export class EvpAeadCipher {
     target: number,
     counter: number
   ): boolean {
-    if (!this.live) return false
-    const { shared } = this
-    const made = shared.keys.sealing[this.slot]
-    const context = made === 0 ? this.makeSealing() : made
+    const { keys, slot } = this
+    if (slot < 0) return false
+    const { prepared, sealing, shared } = keys
+    const made = sealing.addresses[slot]
+    const context = made === 0 ? sealing.make(slot) : made
     if (context === 0) return false
+    sealing.used[slot] = 1
     const { final } = shared
-    const counts = this.gcm && counter !== NOWHERE
+    const counts = keys.counts && counter !== NOWHERE
     const begun = !counts
       ? shared.beginSealing(context, 0, 0, 0, shared.nonce.address) === 1
-      : counter === this.prepared || this.moveTo(context, counter)
-    this.prepared = NOWHERE
+      : counter === prepared[slot] || this.moveTo(context, counter)
+    prepared[slot] = NOWHERE
     const tag = counts ? shared.takeTagAndStep : shared.takeTag
     tag.pointFirst(target + length)
     if (
@@ -270,24 +270,26 @@ export class EvpAeadCipher {
       shared.endSealing(context, final.address, final.address) === 1 &&
       shared.getParams(context, tag.address) === 1
     ) {
-      if (counts && this.isNext(counter + 1)) this.prepared = counter + 1
+      if (counts && this.isNext(counter + 1)) prepared[slot] = counter + 1
       return true
     }
-    this.evp.clearErrors()
+    shared.evp.clearErrors()
     return false
   }
 
   /** Opens under the nonce in the slot. The tag lies behind the source; a refused packet leaves anything in the target. */
   private openAt(aad: number, aadLength: number, source: number, length: number, target: number): boolean {
-    if (!this.live) return false
-    const { shared } = this
-    const made = shared.keys.opening[this.slot]
-    const context = made === 0 ? this.makeOpening() : made
+    const { keys, slot } = this
+    if (slot < 0) return false
+    const { opening, shared } = keys
+    const made = opening.addresses[slot]
+    const context = made === 0 ? opening.make(slot) : made
     if (context === 0) return false
+    opening.used[slot] = 1
     const { final, giveTag, giveTagAndNonce, nonce } = shared
-    const tag = this.gcm ? giveTagAndNonce : giveTag
+    const tag = keys.counts ? giveTagAndNonce : giveTag
     tag.pointFirst(source + length)
-    const begun = this.gcm
+    const begun = keys.counts
       ? shared.setParams(context, tag.address)
       : shared.beginOpening(context, 0, 0, nonce.address, tag.address)
     if (
@@ -296,55 +298,19 @@ export class EvpAeadCipher {
       (length === 0 || shared.run(context, target, source, length) === length) &&
       shared.endOpening(context, final.address, final.address) === 1
     ) return true
-    this.evp.clearErrors()
+    shared.evp.clearErrors()
     return false
   }
 
   /** Sets the nonce in the slot as the next, by the way that lets OpenSSL count on from it. */
   private moveTo(context: number, counter: number): boolean {
-    const { shared } = this
+    const { shared } = this.keys
     return shared.control(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, shared.nonce.address) === 1 &&
       shared.getParams(context, shared.step.address) === 1 && this.isNext(counter)
   }
 
   private isNext(counter: number): boolean {
-    const { view } = this.shared.next
+    const { view } = this.keys.shared.next
     return view.getUint32(0) === Math.floor(counter / TWO_32) && view.getUint32(4) === counter >>> 0
-  }
-
-  private makeSealing(): number {
-    const { shared } = this
-    const made = this.makeContext((context, cipher, key) => shared.beginSealing(context, cipher, 0, key, 0))
-    shared.keys.sealing[this.slot] = made
-    return made
-  }
-
-  private makeOpening(): number {
-    const { shared } = this
-    const made = this.makeContext((context, cipher, key) => {
-      const begun = shared.beginOpening(context, cipher, key, 0, 0)
-      if (begun !== 1 || !this.gcm) return begun
-      // no nonce can be given as a parameter before one was fixed; this one is never used
-      return shared.control(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, shared.nonce.address)
-    })
-    shared.keys.opening[this.slot] = made
-    return made
-  }
-
-  private makeContext(init: (context: number, cipher: number, key: number) => number): number {
-    if (!this.live) return 0
-    const { evp, shared } = this
-    const context = shared.newContext()
-    if (context === 0) return 0
-    shared.keys.copyKey(this.slot, shared.key.bytes)
-    const done = init(context, this.gcm ? shared.aes : shared.chacha, shared.key.address) === 1
-    shared.key.bytes.fill(0)
-    if (!done) {
-      evp.functions.EVP_CIPHER_CTX_free(context)
-      evp.live--
-      evp.clearErrors()
-      return 0
-    }
-    return context
   }
 }

@@ -143,6 +143,19 @@ export class Evp {
     return address
   }
 
+  /** A fresh cipher context; 0 when there is none to be had. */
+  newContext(): number {
+    const context = this.functions.EVP_CIPHER_CTX_new()
+    if (context !== 0) this.live++
+    return context
+  }
+
+  /** Frees a cipher context, which OpenSSL overwrites. */
+  freeContext(context: number): void {
+    this.functions.EVP_CIPHER_CTX_free(context)
+    this.live--
+  }
+
   /** OpenSSL's queue of errors is Node's too: what a refused call left in it must not be taken for Node's own. */
   clearErrors(): void {
     if (this.functions.ERR_peek_error() !== 0) this.functions.ERR_clear_error()

@@ -5,7 +5,7 @@ import type { HandshakeShape } from "../Handshake.js"
 import type { Gate } from "../HandshakeGate.js"
 import { TAG_BYTES } from "../PacketCrypto.js"
 import type { PacketCryptoShape } from "../PacketCrypto.js"
-import { MAX_PACKET_BYTES, WIRE_VERSION } from "../PacketHeader.js"
+import { HEADER_BYTES, MAX_PACKET_BYTES, WIRE_VERSION } from "../PacketHeader.js"
 import type { RateLimiterShape } from "../RateLimiter.js"
 import type { ReplayGuardShape } from "../ReplayGuard.js"
 import type { StrikesShape } from "../Strikes.js"
@@ -298,7 +298,7 @@ export class Core {
     const ack = session.incoming === undefined ? this.limits.firstReliable : session.incoming.nextExpected
     const payloadLength = plaintextLength + TAG_BYTES
     writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq, ack)
-    const length = keys.send.seal(arena, offset, plaintextLength, seq)
+    const length = keys.send.sealPacket(arena, offset, HEADER_BYTES, plaintextLength, seq)
     if (length < 0) {
       this.closeSession(now, session, "LimitExceeded", "sealing failed")
       return false

@@ -67,6 +67,8 @@ export class Hub implements Host {
   private reportedDeliveries = 0
   private reportedSends = 0
   private readonly scratch = new Uint8Array(MAX_PACKET_BYTES)
+  /** What handlers were given of it, by where it begins. */
+  private readonly views: Array<Uint8Array | undefined> = Array.from({ length: MAX_PACKET_BYTES })
   private readonly waiting = new Set<Connecting>()
   private readonly blocked = new Set<{ readonly peer: SessionPeer; readonly callback: () => void }>()
 
@@ -271,14 +273,23 @@ export class Hub implements Host {
     if (!(peer instanceof SessionPeer)) return
     if (this.handler !== undefined) {
       try {
-        const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
-        this.handler(peer, payload, Intent.fromCode(intent), now)
+        this.handler(peer, this.viewOf(bytes, offset, length), Intent.fromCode(intent), now)
       } catch (error) {
         this.output.defect("the handler of onDelivery", error)
       }
       return
     }
     this.counters.drops[DropReason.code.DeliveryOverflow] += this.ring.push(peer, bytes, offset, length, intent, now)
+  }
+
+  /** A view for the time of a call: messages that begin where others began before need no new one. */
+  private viewOf(bytes: Uint8Array, offset: number, length: number): Uint8Array {
+    if (bytes !== this.scratch) return new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
+    const known = this.views[offset]
+    if (known !== undefined && known.length === length) return known
+    const view = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
+    this.views[offset] = view
+    return view
   }
 
   onActive = (session: Session): void => {

@@ -223,7 +223,7 @@ export class Receiver {
     const { host } = this.core
     this.start = host.makeRoom()
     this.plaintext = host.room
-    return keys.receive.open(arena, offset, length, seq, this.plaintext, this.start)
+    return keys.receive.openPacket(arena, offset, HEADER_BYTES, length, seq, this.plaintext, this.start)
   }
 
   private forged(now: number, session: Session): void {

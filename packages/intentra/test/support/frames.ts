@@ -2,6 +2,7 @@
 import * as Frame from "../../src/Frame.js"
 import { ACTIVE, OPENING } from "../../src/internal/session.js"
 import type { Session } from "../../src/internal/session.js"
+import { HEADER_BYTES } from "../../src/PacketHeader.js"
 import type { Station } from "./simulation.js"
 import { kindOf, u32 } from "./stranger.js"
 
@@ -18,7 +19,7 @@ export const framesOf = (to: Station, bytes: Uint8Array): ReadonlyArray<Frame.Fr
   if (endpoint === undefined || (endpoint.state !== ACTIVE && endpoint.state !== OPENING)) return []
   const keys = (endpoint as Session).keys[epochOf(bytes)]
   if (keys === undefined) return []
-  const length = keys.receive.open(bytes, 0, bytes.length, seqOf(bytes), plaintext)
+  const length = keys.receive.openPacket(bytes, 0, HEADER_BYTES, bytes.length, seqOf(bytes), plaintext, 0)
   return length < 0 ? [] : Frame.decodeAll(plaintext.slice(0, length)) ?? []
 }
 

@@ -13,7 +13,6 @@ import * as DropReason from "../../src/DropReason.js"
 import * as Frame from "../../src/Frame.js"
 import { Handshake } from "../../src/Handshake.js"
 import type { HandshakeShape } from "../../src/Handshake.js"
-import { HandshakeGate } from "../../src/HandshakeGate.js"
 import * as Intent from "../../src/Intent.js"
 import type { Intent as IntentName } from "../../src/Intent.js"
 import { layerConcerns } from "../../src/Intentra.js"
@@ -21,16 +20,13 @@ import type { IntentraOptions } from "../../src/Intentra.js"
 import type { IntentraError } from "../../src/IntentraError.js"
 import type { Limits } from "../../src/internal/core.js"
 import { Hub } from "../../src/internal/hub.js"
+import { servicesOf } from "../../src/internal/servicesOf.js"
 import { ACTIVE } from "../../src/internal/session.js"
 import type { Session } from "../../src/internal/session.js"
 import type { SessionPeer } from "../../src/internal/sessionPeer.js"
-import { PacketCrypto } from "../../src/PacketCrypto.js"
 import * as PacketHeader from "../../src/PacketHeader.js"
-import { RateLimiter } from "../../src/RateLimiter.js"
-import { ReplayGuard } from "../../src/ReplayGuard.js"
 import { SendOptions } from "../../src/SendOptions.js"
 import type { SendOptionsInput } from "../../src/SendOptions.js"
-import { Strikes } from "../../src/Strikes.js"
 import { TransportCounters } from "../../src/TransportCounters.js"
 import type { TransportEvent } from "../../src/TransportEvent.js"
 import * as TransportOptions from "../../src/TransportOptions.js"
@@ -165,15 +161,7 @@ export class Station {
     this.hub = new Hub(
       this.wrap(this.socket),
       { ...Effect.runSync(TransportOptions.check(options)), ...options.limits },
-      {
-        crypto: Context.get(services, PacketCrypto),
-        entropy: Context.get(services, Entropy),
-        handshake: this.handshake,
-        gate: Context.get(services, HandshakeGate).make(),
-        rateLimiter: Context.get(services, RateLimiter),
-        replayGuard: Context.get(services, ReplayGuard),
-        strikes: Context.get(services, Strikes)
-      },
+      servicesOf(services),
       Context.get(services, Authorizer),
       new TransportCounters(),
       {
@@ -476,7 +464,9 @@ export const seal = (session: Session, plaintext: Uint8Array, options: SealOptio
     ack: options.ack ?? 0
   }, out)
   out.set(plaintext, PacketHeader.HEADER_BYTES)
-  if (keys.send.seal(out, 0, plaintext.length, seq) !== out.length) throw new Error("not sealed")
+  if (keys.send.sealPacket(out, 0, PacketHeader.HEADER_BYTES, plaintext.length, seq) !== out.length) {
+    throw new Error("not sealed")
+  }
   return out
 }
 

@@ -1,4 +1,5 @@
 /** Times primitives: what a packet and what a handshake cost without a transport around them. */
+import { openPackets, sealPackets } from "@intentra/crypto"
 import type { AeadAlgorithm, AeadKey, CryptoBackend } from "@intentra/crypto"
 import { unsafeMake } from "@intentra/noise"
 import { randomFillSync } from "node:crypto"
@@ -84,11 +85,11 @@ const inBatches = (key: AeadKey, bytes: number, seconds: number): Pick<Cost, "ba
   let counter = 0
   let count = 0
   const seal = (): void => {
-    count = key.sealPackets(arena, offsets, lengths, 0, STRIDE, AAD_BYTES, counter)
+    count = sealPackets(key, arena, offsets, lengths, 0, STRIDE, AAD_BYTES, counter)
     counter += STRIDE
   }
   const open = (): void => {
-    count = key.openPackets(arena, offsets, lengths, 0, STRIDE, AAD_BYTES, counters, out, outOffsets, results)
+    count = openPackets(key, arena, offsets, lengths, 0, STRIDE, AAD_BYTES, counters, out, outOffsets, results)
   }
   timed(seconds / 4, STRIDE, seal)
   const batchNsSeal = timed(seconds, STRIDE, seal)

@@ -77,7 +77,7 @@ export const lie = (world: World): void => {
       put32(own, 4, session.remoteConnId)
       put32(own, 8, seq)
       put32(own, 12, dice.once(10) ? dice.word() : world.firstReliable + dice.below(3))
-      const length = keys.send.seal(own, 0, end - HEADER_BYTES, seq)
+      const length = keys.send.sealPacket(own, 0, HEADER_BYTES, end - HEADER_BYTES, seq)
       if (length < 0) continue
       target.socket.batch.arena.set(own.subarray(0, length), target.socket.room())
       target.socket.put(length, dice.once(6) ? world.attacker.from(undefined) : mallory.socket.address)
