@@ -230,7 +230,7 @@ export class Hub implements Host {
   }
 
   hasRoom = (session: Session, length: number): boolean =>
-    this.handler !== undefined || (session.handle instanceof SessionPeer && this.ring.hasRoom(session.handle, length))
+    this.handler !== undefined || (session.handle !== undefined && this.ring.hasRoom(session.handle, length))
 
   hasLastRoom = (): boolean => this.handler !== undefined || this.ring.hasLastRoom()
 
@@ -270,7 +270,7 @@ export class Hub implements Host {
     now: number
   ): void => {
     const peer = session.handle
-    if (!(peer instanceof SessionPeer)) return
+    if (peer === undefined) return
     if (this.handler !== undefined) {
       try {
         this.handler(peer, this.viewOf(bytes, offset, length), Intent.fromCode(intent), now)
@@ -300,32 +300,32 @@ export class Hub implements Host {
 
   onClosed = (session: Session, reason: CloseReason, byPeer: boolean, text: string): void => {
     const peer = session.handle
-    if (!(peer instanceof SessionPeer)) return
+    if (peer === undefined) return
     peer.closeReason = reason
     this.output.event(TransportEvent.PeerClosed({ peer, reason, byPeer, text, unacknowledged: session.unacknowledged }))
   }
 
   onRejoined = (session: Session): void => {
     const peer = session.handle
-    if (!(peer instanceof SessionPeer)) return
+    if (peer === undefined) return
     peer.session = session
     this.output.event(TransportEvent.PeerRejoined({ peer, unacknowledged: session.unacknowledged }))
   }
 
   onRekeyed = (session: Session): void => {
-    if (session.handle instanceof SessionPeer) this.output.event(TransportEvent.Rekeyed({ peer: session.handle }))
+    if (session.handle !== undefined) this.output.event(TransportEvent.Rekeyed({ peer: session.handle }))
   }
 
   onRoamed = (session: Session, from: Uint8Array): void => {
     const peer = session.handle
-    if (peer instanceof SessionPeer) {
+    if (peer !== undefined) {
       this.output.event(TransportEvent.PeerRoamed({ peer, from: Address.decode(from, 0), to: peer.address }))
     }
   }
 
   onConnected = (connecting: Connecting, session: Session): void => {
     this.waiting.delete(connecting)
-    if (session.handle instanceof SessionPeer) (connecting.handle as Waiting | undefined)?.onConnected(session.handle)
+    if (session.handle !== undefined) (connecting.handle as Waiting | undefined)?.onConnected(session.handle)
   }
 
   onConnectFailed = (connecting: Connecting, failure: ConnectFailure, closeReason?: CloseReason): void => {
@@ -375,7 +375,7 @@ export class Hub implements Host {
   livePeer(remoteKey: Uint8Array): SessionPeer | undefined {
     const { core } = this.protocol
     const session = core.limits.sameIdentity === "allow" ? undefined : core.byIdentity.get(identityKeyOf(remoteKey))
-    return session !== undefined && session.handle instanceof SessionPeer &&
+    return session?.handle !== undefined &&
         this.loop.now() - session.unheardSince < LIVE_WITHIN
       ? session.handle
       : undefined
@@ -405,7 +405,7 @@ export class Hub implements Host {
   peers(): Array<SessionPeer> {
     const peers: Array<SessionPeer> = []
     for (const session of this.protocol.core.active) {
-      if (session.handle instanceof SessionPeer) peers.push(session.handle)
+      if (session.handle !== undefined) peers.push(session.handle)
     }
     return peers
   }

@@ -12,6 +12,7 @@ import type { Move } from "./roaming.js"
 import { RttEstimator } from "./rttEstimator.js"
 import { PINGS, SessionNumbers } from "./sessionNumbers.js"
 import type { NumberRows } from "./sessionNumbers.js"
+import type { SessionPeer } from "./sessionPeer.js"
 import type { Timed } from "./timerHeap.js"
 
 /** Our handshake, no keys yet. */
@@ -155,7 +156,7 @@ export class Session extends SessionNumbers implements Endpoint {
   connecting: Connecting | undefined = undefined
 
   /** Set by the shell: its handle for the user. */
-  handle: unknown = undefined
+  handle: SessionPeer | undefined = undefined
 
   constructor(
     readonly connId: number,
