@@ -25,7 +25,8 @@ const slow = (inner: UdpSocketShape, step: () => number) => {
     loop: {
       now: () => now += step(),
       makeAlarm: (callback) => inner.loop.makeAlarm(callback),
-      defer: (callback) => inner.loop.defer(callback)
+      defer: (callback) => inner.loop.defer(callback),
+      soon: (callback) => inner.loop.soon(callback)
     },
     setHandler: (given) => {
       handler = given

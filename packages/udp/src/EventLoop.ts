@@ -33,6 +33,8 @@ export interface EventLoop {
   makeAlarm(callback: () => void): Alarm
   /** Calls the callback once after the I/O of this turn; callbacks are called in the order in which they were given. */
   defer(callback: () => void): void
+  /** Calls the callback once when the code that runs now has ended, not later than what is deferred; in order too. */
+  soon(callback: () => void): void
 }
 
 /** The longest delay that setTimeout takes; above it, it would fire at once. */
@@ -81,7 +83,7 @@ class NodeAlarm implements Alarm {
 
 /**
  * Node's own event loop: `performance.now` (monotonic), `setTimeout` armed again only when an earlier time is asked
- * for, `setImmediate`.
+ * for, `setImmediate`, `queueMicrotask`.
  *
  * @since 0.1.0
  * @category instances
@@ -91,5 +93,6 @@ export const node: EventLoop = {
   makeAlarm: (callback) => new NodeAlarm(callback),
   defer: (callback) => {
     setImmediate(callback)
-  }
+  },
+  soon: (callback) => queueMicrotask(callback)
 }

@@ -116,6 +116,17 @@ for (const { make, name } of kits) {
         yield* until(() => order.length === 11)
         assert.deepStrictEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
       }))
+
+    it.live("what is wanted soon comes when the code that runs has ended, in order, before what is deferred after it", () =>
+      Effect.gen(function*() {
+        const { loop, until } = make()
+        const order: Array<number> = []
+        for (let i = 0; i < 3; i++) loop.soon(() => order.push(i))
+        loop.defer(() => order.push(3))
+        assert.strictEqual(order.length, 0)
+        yield* until(() => order.length === 4)
+        assert.deepStrictEqual(order, [0, 1, 2, 3])
+      }))
   })
 }
 

@@ -162,7 +162,7 @@ export const floor = (
   }))
 
 /** Seconds before a measured phase, so that code is compiled and buffers are there. */
-export const warmUp = (seconds: number): number => Math.min(1, seconds / 2)
+export const warmUp = (seconds: number): number => Math.max(0.5, Math.min(2, seconds))
 
 /** A hub and those who send to it, connected. */
 export interface Connected {

@@ -75,6 +75,7 @@ export class TapSocket implements UdpSocketShape {
     this.loop = speed === 1 ? loop : {
       now: () => loop.now() * speed,
       defer: loop.defer,
+      soon: loop.soon,
       makeAlarm: (callback) => {
         const alarm = loop.makeAlarm(callback)
         return { set: (atMs) => alarm.set(atMs / speed), clear: () => alarm.clear() }

@@ -41,6 +41,8 @@ export interface HubOutput {
 }
 
 const FOLD_INTERVAL = 1000
+/** What is said after so many milliseconds without a turn is not held back for more. */
+const REST = 0.5
 /** Milliseconds of a turn after which what is left of a batch waits for the next one. */
 const TURN_BUDGET = 4
 /** A session that has waited longer for anything from its peer may be dead: `connect` makes a new one then. */
@@ -63,6 +65,7 @@ export class Hub implements Host {
   private inTurn = false
   /** When the clock was last read for a send. */
   private sendTime = 0
+  private lastTurn = -Infinity
   private lastFold = -Infinity
   private reportedDeliveries = 0
   private reportedSends = 0
@@ -130,11 +133,15 @@ export class Hub implements Host {
 
   onDefect = (error: unknown): void => this.output.defect("handling a datagram", error)
 
-  /** Something waits to be flushed: at the end of this turn, or after the I/O of the next. */
+  /**
+   * Something waits to be flushed: at the end of this turn. Outside of one, after a rest, as soon as the code that runs
+   * has said all it has to say; else after the I/O of the next turn, so that what many say goes together.
+   */
   wake = (): void => {
     if (this.inTurn || this.flushScheduled) return
     this.flushScheduled = true
-    this.loop.defer(this.flush)
+    if (this.sendTime - this.lastTurn >= REST) this.loop.soon(this.flush)
+    else this.loop.defer(this.flush)
   }
 
   private readonly flush = (): void => {
@@ -168,6 +175,7 @@ export class Hub implements Host {
     counters.turns++
     counters.deliveryBytes = this.ring.bytes
     const end = this.loop.now()
+    this.lastTurn = end
     if (end - start > counters.longestTurnMs) counters.longestTurnMs = end - start
     if (end - this.lastFold >= FOLD_INTERVAL) {
       this.lastFold = end

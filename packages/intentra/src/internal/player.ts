@@ -328,6 +328,9 @@ export class Player {
     },
     defer: (callback) => {
       this.deferred.push(callback)
+    },
+    soon: (callback) => {
+      this.deferred.push(callback)
     }
   }
 

@@ -46,7 +46,8 @@ const shifted = (loop: EventLoop.EventLoop, shift: number): EventLoop.EventLoop 
     const alarm = loop.makeAlarm(callback)
     return { set: (at) => alarm.set(at - shift), clear: () => alarm.clear() }
   },
-  defer: (callback) => loop.defer(callback)
+  defer: (callback) => loop.defer(callback),
+  soon: (callback) => loop.soon(callback)
 })
 
 /**

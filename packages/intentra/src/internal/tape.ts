@@ -166,7 +166,8 @@ const recordLoop = (inner: EventLoop.EventLoop, tape: Tape): EventLoop.EventLoop
     },
     makeAlarm: (callback) => inner.makeAlarm(entering(Format.ALARM, callback)),
     // the transport defers one callback at most, and always the same
-    defer: (callback) => inner.defer(entering(Format.FLUSH, callback))
+    defer: (callback) => inner.defer(entering(Format.FLUSH, callback)),
+    soon: (callback) => inner.soon(entering(Format.FLUSH, callback))
   }
 }
 

@@ -154,10 +154,7 @@ export class BatchSocket implements UdpSocketShape {
 
   /** The socket has something to read. */
   readonly onReadable = (): void => {
-    if (this.turnScheduled || !this.isOpen) return
-    this.turnScheduled = true
-    // after the I/O of this turn: whoever deferred something in the last batch comes first
-    setImmediate(this.onTurn)
+    if (!this.turnScheduled && this.isOpen) this.turn()
   }
 
   readonly onBlocked = (): void => {
@@ -187,11 +184,17 @@ export class BatchSocket implements UdpSocketShape {
 
   private readonly onTurn = (): void => {
     this.turnScheduled = false
-    if (!this.isOpen) return
+    if (this.isOpen) this.turn()
+  }
+
+  private turn(): void {
     const { receiver } = this
     if (receiver.pending === 0) receiver.read()
     if (receiver.pending > 0) receiver.handOver(this.handler)
-    if (receiver.pending > 0 || receiver.hasMore) this.onReadable()
+    if (receiver.pending === 0 && !receiver.hasMore) return
+    this.turnScheduled = true
+    // after the I/O of this turn: whoever deferred something in the last batch comes first
+    setImmediate(this.onTurn)
   }
 
   private readonly onRetry = (): void => {

@@ -75,6 +75,11 @@ export class BatchReceiver {
         for (let i = at; i < at + received; i++) this.split(i)
         this.perMessage = Math.max(1, (this.total - before) / received)
         at += received
+        // fewer than there was room for: the kernel has no more, or says why when it is asked again
+        if (received < wanted) {
+          this.hasMore = false
+          break
+        }
       } else if (-received === EAGAIN) {
         this.hasMore = false
         break

@@ -134,6 +134,10 @@ export class Timeline implements EventLoop {
     this.deferred.push(callback)
   }
 
+  soon(callback: () => void): void {
+    this.deferred.push(callback)
+  }
+
   /** Puts or moves an event; one in the past happens now, after those that were already due. */
   schedule(item: Scheduled, at: number): void {
     item.at = at > this.time ? at : this.time

@@ -55,6 +55,9 @@ export class World {
       },
       defer: (callback) => {
         this.deferred.push(callback)
+      },
+      soon: (callback) => {
+        this.deferred.push(callback)
       }
     }
     const { dice } = this
