@@ -367,6 +367,30 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
   }
 })
 
+describe.skipIf(!hasBatch)("the bell of layerBatch", () => {
+  for (const [where, hide] of [["finds the handle of dgram", false], ["does not find it", true]] as const) {
+    it.scopedLive(`wakes the socket for every batch where it ${where}`, () =>
+      Effect.gen(function*() {
+        const symbolsOf = Object.getOwnPropertySymbols
+        if (hide) Object.getOwnPropertySymbols = () => []
+        const b = yield* open().pipe(
+          Effect.ensuring(Effect.sync(() => {
+            Object.getOwnPropertySymbols = symbolsOf
+          }))
+        )
+        const a = yield* open()
+        const received = collect(b)
+        const id = idOf(a, b.localAddress)
+        for (let n = 0; n < 5; n++) {
+          put(a, id, numbered(n, 50))
+          a.send()
+          yield* hostUntil(() => received.length === n + 1)
+        }
+        assert.deepStrictEqual(received.map(({ bytes }) => bytes), Array.from({ length: 5 }, (_, n) => numbered(n, 50)))
+      }))
+  }
+})
+
 describe("the choice of layerBest", () => {
   const chosen = (wanted: "dgram" | "batch" | "auto", isAvailable: boolean) => {
     const logged: Array<string> = []

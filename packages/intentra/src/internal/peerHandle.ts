@@ -5,7 +5,7 @@ import type { CloseReason } from "../CloseReason.js"
 import type { Intent } from "../Intent.js"
 import { fromCode } from "../Intent.js"
 import { IntentraError } from "../IntentraError.js"
-import type { PeerStats } from "../Peer.js"
+import type { Peer, PeerStats } from "../Peer.js"
 import type { SendOptions, SendOptionsInput } from "../SendOptions.js"
 import * as SendResult from "../SendResult.js"
 import type { RingPeer } from "./deliveryRing.js"
@@ -28,12 +28,25 @@ export abstract class PeerHandle implements RingPeer {
   abstract maxPayload(intent?: Intent): number
   abstract unsafeSend(payload: Uint8Array, options?: SendOptions): SendResult.SendResult
   abstract readonly stats: Effect.Effect<PeerStats>
-  abstract readonly close: (reason?: CloseReason) => Effect.Effect<void>
+  protected abstract end(reason: CloseReason): Effect.Effect<void>
   /** Calls back once when Reliable may have room again, or the session has ended. */
   protected abstract onRoom(callback: () => void): () => void
 
-  send = (payload: Uint8Array, options?: SendOptions | SendOptionsInput): Effect.Effect<void, IntentraError> =>
-    withSendOptions(options, (checked) => {
+  // both may be taken from their peer, and idle peers are many: what is bound to one is made when it is asked for
+
+  get send(): Peer["send"] {
+    return (payload, options) => this.sendOrWait(payload, options)
+  }
+
+  get close(): Peer["close"] {
+    return (reason = "LocalClosed") => this.end(reason)
+  }
+
+  private sendOrWait(
+    payload: Uint8Array,
+    options?: SendOptions | SendOptionsInput
+  ): Effect.Effect<void, IntentraError> {
+    return withSendOptions(options, (checked) => {
       const result = this.unsafeSend(payload, checked)
       if (result === SendResult.WOULD_BLOCK) {
         return Effect.zipRight(
@@ -41,11 +54,12 @@ export abstract class PeerHandle implements RingPeer {
             const forget = this.onRoom(() => resume(Effect.void))
             return Effect.sync(forget)
           }),
-          this.send(payload, checked)
+          this.sendOrWait(payload, checked)
         )
       }
       return result === SendResult.ACCEPTED ? Effect.void : Effect.fail(this.explain(result, payload, checked))
     })
+  }
 
   /** A scope that held this peer has ended. */
   letGo(): Effect.Effect<void> {

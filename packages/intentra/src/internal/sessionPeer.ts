@@ -65,8 +65,9 @@ export class SessionPeer extends PeerHandle {
     }
   }
 
-  close = (reason: CloseReason = "LocalClosed"): Effect.Effect<void> =>
-    Effect.sync(() => this.hub.close(this.session, reason))
+  protected end(reason: CloseReason): Effect.Effect<void> {
+    return Effect.sync(() => this.hub.close(this.session, reason))
+  }
 
   protected onRoom(callback: () => void): () => void {
     return this.hub.onRoom(this, callback)

@@ -82,7 +82,9 @@ export class ShardPeer extends PeerHandle {
     return this.host.stats(this)
   }
 
-  close = (reason: CloseReason = "LocalClosed"): Effect.Effect<void> => Effect.sync(() => this.host.close(this, reason))
+  protected end(reason: CloseReason): Effect.Effect<void> {
+    return Effect.sync(() => this.host.close(this, reason))
+  }
 
   protected onRoom(callback: () => void): () => void {
     return this.host.sender.onRoom(this, callback)
