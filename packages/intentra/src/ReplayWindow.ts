@@ -70,11 +70,38 @@ export interface ReplayWindow {
 
 const NOTHING = new Int32Array(0)
 
+/** Windows whose bits share an array. */
+const SHARING = 16
+
+/**
+ * Room for the bits of windows that begin one after another, as those of sessions do. An array of its own would be two
+ * cache lines more for every packet of thousands of sessions. The room lives as long as one of its windows does, which
+ * is as long as their keys do.
+ */
+class Bits {
+  private words = NOTHING
+  private next = 0
+
+  /** An array, and where in it the window begins. */
+  take(words: number): readonly [words: Int32Array, start: number] {
+    if (this.next + words > this.words.length) {
+      this.words = new Int32Array(SHARING * words)
+      this.next = 0
+    }
+    const start = this.next
+    this.next += words
+    return [this.words, start]
+  }
+}
+
+const bits = new Bits()
+
 class Window implements ReplayWindow {
   readonly size: number
   highest = -1
   private readonly mask: number
   private words: Int32Array = NOTHING
+  private start = 0
   /** The first 32 numbers, as long as there are no others: a silent session needs no more before it rekeys. */
   private first = 0
 
@@ -90,7 +117,7 @@ class Window implements ReplayWindow {
     if (behind >= this.size) return TOO_OLD
     if (this.words === NOTHING) return (this.first & (1 << seq)) === 0 ? FRESH : REPLAYED
     // `&` reduces modulo 2^32, a multiple of every size, so it is exact above 2^32 too.
-    return (this.words[(seq & this.mask) >>> 5] & (1 << (seq & 31))) === 0 ? FRESH : REPLAYED
+    return (this.words[this.start + ((seq & this.mask) >>> 5)] & (1 << (seq & 31))) === 0 ? FRESH : REPLAYED
   }
 
   mark(seq: number): void {
@@ -101,18 +128,20 @@ class Window implements ReplayWindow {
         if (seq > this.highest) this.highest = seq
         return
       }
-      this.words = new Int32Array(this.size >>> 5)
-      this.words[0] = this.first
+      const [words, start] = bits.take(this.size >>> 5)
+      this.words = words
+      this.start = start
+      words[start] = this.first
     }
     const ahead = seq - this.highest
     if (ahead > 0) {
-      if (ahead >= this.size) this.words.fill(0)
+      if (ahead >= this.size) this.words.fill(0, this.start, this.start + (this.size >>> 5))
       // Exactly the numbers between the two leave the ring; the usual step of one has none.
       else if (ahead > 1) this.forget(this.highest + 1, ahead - 1)
       this.highest = seq
       // `seq` shares its bit with the number that is now `size` behind, which leaves with this step.
     }
-    this.words[(seq & this.mask) >>> 5] |= 1 << (seq & 31)
+    this.words[this.start + ((seq & this.mask) >>> 5)] |= 1 << (seq & 31)
   }
 
   accept(seq: number): Verdict {
@@ -122,15 +151,14 @@ class Window implements ReplayWindow {
   }
 
   private forget(from: number, count: number): void {
-    const mask = this.mask
-    const words = this.words
+    const { mask, start, words } = this
     let bit = from & mask
     let left = count
     while (left > 0) {
       const shift = bit & 31
       const run = Math.min(32 - shift, left)
-      const bits = run === 32 ? -1 : ((1 << run) - 1) << shift
-      words[bit >>> 5] &= ~bits
+      const forgotten = run === 32 ? -1 : ((1 << run) - 1) << shift
+      words[start + (bit >>> 5)] &= ~forgotten
       bit = (bit + run) & mask
       left -= run
     }

@@ -228,4 +228,18 @@ describe("ReplayWindow", () => {
     }
     for (const size of [64, 128, 65536]) assert.strictEqual(ReplayWindow.make(size).size, size)
   })
+
+  it.prop("windows that begin one after another share no number", [
+    fc.array(fc.tuple(fc.nat(19), fc.nat(200)), { minLength: 1, maxLength: 300 })
+  ], ([marks]) => {
+    const windows = Array.from({ length: 20 }, () => ReplayWindow.make(256))
+    const seen = windows.map(() => new Set<number>())
+    for (const [which, seq] of marks) {
+      assert.strictEqual(
+        windows[which].accept(seq),
+        seen[which].has(seq) ? ReplayWindow.REPLAYED : ReplayWindow.FRESH
+      )
+      seen[which].add(seq)
+    }
+  })
 })

@@ -81,9 +81,17 @@ class NodeAlarm implements Alarm {
   }
 }
 
+const ended = Promise.resolve()
+const due: Array<() => void> = []
+
+const callDue = (): void => {
+  for (let i = 0; i < due.length; i++) due[i]()
+  due.length = 0
+}
+
 /**
  * Node's own event loop: `performance.now` (monotonic), `setTimeout` armed again only when an earlier time is asked
- * for, `setImmediate`, `queueMicrotask`.
+ * for, `setImmediate`, a microtask.
  *
  * @since 0.1.0
  * @category instances
@@ -94,5 +102,8 @@ export const node: EventLoop = {
   defer: (callback) => {
     setImmediate(callback)
   },
-  soon: (callback) => queueMicrotask(callback)
+  soon: (callback) => {
+    // one microtask for all: `queueMicrotask` makes an object of each
+    if (due.push(callback) === 1) void ended.then(callDue)
+  }
 }

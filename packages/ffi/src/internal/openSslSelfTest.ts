@@ -99,10 +99,21 @@ const countsNonces = (openSsl: OpenSsl, algorithm: CipherAlgorithm): boolean => 
   return right
 }
 
+/** A key that was destroyed, used or not, does nothing more. */
+const ends = (openSsl: OpenSsl, algorithm: CipherAlgorithm): boolean =>
+  [false, true].every((used) => {
+    const cipher = openSsl.makeCipher(algorithm, new Uint8Array(32).fill(9))
+    const packet = new Uint8Array(96)
+    if (used && cipher.sealPacket(packet, 0, 16, 64, 0) !== 96) return false
+    cipher.destroy()
+    return cipher.sealPacket(packet, 0, 16, 64, 1) === -1
+  })
+
 const failure = (openSsl: OpenSsl): string | undefined => {
   for (const vector of sealVectors) {
     if (!sealsAndOpens(openSsl, vector)) return `${vector.algorithm}: ${vector.source}`
     if (!countsNonces(openSsl, vector.algorithm)) return `${vector.algorithm}: nonces by counter`
+    if (!ends(openSsl, vector.algorithm)) return `${vector.algorithm}: a destroyed key`
   }
   if (!same(openSsl.x25519PublicKey(alice), alicePublic)) return "X25519 public key: RFC 7748, section 6.1"
   if (!same(openSsl.x25519(alice, bobPublic), agreed)) return "X25519: RFC 7748, section 6.1"

@@ -48,6 +48,8 @@ const TURN_BUDGET = 4
 /** A session that has waited longer for anything from its peer may be dead: `connect` makes a new one then. */
 const LIVE_WITHIN = 2000
 
+const nothing = (): void => {}
+
 export class Hub implements Host {
   readonly counters: TransportCounters
   readonly ring: DeliveryRing
@@ -147,7 +149,7 @@ export class Hub implements Host {
   private readonly flush = (): void => {
     this.flushScheduled = false
     if (this.ended !== undefined) return
-    this.turn(() => {})
+    this.turn(nothing)
   }
 
   /** Runs protocol work outside of a receive, then all that a turn ends with. */

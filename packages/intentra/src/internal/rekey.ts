@@ -148,6 +148,7 @@ export class Rekey {
     const { rekeying } = session
     if (rekeying === undefined) return
     rekeying.confirmAt = now + FIRST_REPEAT
+    session.awaitsNewKeys = true
     this.core.arm(session, rekeying.confirmAt)
     this.sender.sendControl(now, session)
   }
@@ -184,6 +185,7 @@ export class Rekey {
     rekeying.question = body.slice()
     this.install(session, rekeying, noise, epoch)
     rekeying.pendingEpoch = epoch
+    session.awaitsNewKeys = true
     rekeying.answeredAt = now
     this.sender.sendFrame(now, session, Frame.REKEY, rekeying.answer)
     return true
@@ -209,12 +211,13 @@ export class Rekey {
   /** A packet of `epoch` has been opened. */
   opened(now: number, session: Session, epoch: number): void {
     const { rekeying } = session
-    if (rekeying === undefined) return
+    if (!session.awaitsNewKeys || rekeying === undefined) return
     if (epoch === session.epoch) rekeying.confirmAt = Infinity
     if (rekeying.pendingEpoch === epoch) {
       rekeying.pendingEpoch = -1
       this.switchTo(now, session, rekeying, epoch)
     }
+    session.awaitsNewKeys = rekeying.confirmAt < Infinity || rekeying.pendingEpoch >= 0
   }
 
   private noise(

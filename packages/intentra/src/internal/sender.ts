@@ -118,6 +118,13 @@ export class Sender {
   /** Packs and seals all that waits, sessions in turn, and hands the datagrams over. */
   flush(now: number): void {
     if (this.flushing) return
+    const { core } = this
+    // messages that go alone are in the outbox already
+    if (core.ready.length > 0 || core.queue.count > 0) this.flushReady(now)
+    core.handOver()
+  }
+
+  private flushReady(now: number): void {
     this.flushing = true
     const { core } = this
     const { counters, queue, ready } = core
@@ -139,7 +146,6 @@ export class Sender {
     counters.queued = queue.count + core.unsentReliable
     counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     this.flushing = false
-    core.handOver()
   }
 
   /** Packs and seals all that this session has to say. */

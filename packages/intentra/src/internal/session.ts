@@ -64,13 +64,32 @@ export const identityKeyOf = (identity: Uint8Array): string =>
   Buffer.from(identity.buffer, identity.byteOffset, identity.byteLength).toString("latin1")
 
 export class Session extends SessionNumbers implements Endpoint {
-  // what every packet needs comes first, side by side
+  // What every packet needs comes first, side by side: with thousands of sessions that take turns, each cache line
+  // more is a wait of its own.
   state: number
   /** The keys of the present epoch. */
   current: EpochKeys | undefined = undefined
   /** The bucket of failed opens, from the first one on. */
   forgeries: TokenBucket | undefined = undefined
   private presentEpoch = 0
+  /** A packet under new keys is awaited: `rekeying` wants to hear of the next ones that open. */
+  awaitsNewKeys = false
+  // Reliable, both halves; allocated when they are first used
+  outgoing: ReliableSender | undefined = undefined
+  incoming: ReliableReceiver | undefined = undefined
+  /** Set by the shell: its handle for the user. */
+  handle: SessionPeer | undefined = undefined
+  /** Looks for a larger path MTU once a datagram has been full. */
+  pathMtu: PathMtu | undefined = undefined
+  /** Limits the packets with messages to this peer; undefined: no limit. */
+  pacer: TokenBucket | undefined = undefined
+  // send queue links, kept by SendQueue
+  queueHead = -1
+  queueTail = -1
+  queued = 0
+  queuedSequenced = -1
+  ready = false
+  pingOpen = false
   readonly identityKey: string
   /** From the first strike on. */
   strikes: StrikeCounter | undefined = undefined
@@ -84,16 +103,6 @@ export class Session extends SessionNumbers implements Endpoint {
   /** The handshake of ours that is to replace this session, whose other end is silent. */
   rejoining: Connecting | undefined = undefined
 
-  // send queue links, kept by SendQueue
-  queueHead = -1
-  queueTail = -1
-  queued = 0
-  queuedSequenced = -1
-  ready = false
-
-  // Reliable, both halves; allocated when they are first used
-  outgoing: ReliableSender | undefined = undefined
-  incoming: ReliableReceiver | undefined = undefined
   /** When an ACK must go out; Infinity when none is owed. */
   ackAt = Infinity
   ackNow = false
@@ -103,8 +112,6 @@ export class Session extends SessionNumbers implements Endpoint {
   /** Reliable messages that may not have arrived: those of the session that this one replaced, at its end its own. */
   unacknowledged = 0
 
-  /** Looks for a larger path MTU once a datagram has been full. */
-  pathMtu: PathMtu | undefined = undefined
   probeToken = 0
   /** Size of the datagram that carries the open PING. */
   pingDatagram = 0
@@ -119,15 +126,12 @@ export class Session extends SessionNumbers implements Endpoint {
   pongDue = false
   pongToken = 0
   pingToken = 0
-  pingOpen = false
 
   /** Of the handshake, until the session is active. */
   handshakeHash: Uint8Array | undefined = undefined
   rekeying: Rekeying | undefined = undefined
   move: Move | undefined = undefined
 
-  /** Limits the packets with messages to this peer; undefined: no limit. */
-  pacer: TokenBucket | undefined = undefined
   /** When the pacer lets the next packet go; Infinity when nothing waits for it. */
   paceAt = Infinity
 
@@ -154,9 +158,6 @@ export class Session extends SessionNumbers implements Endpoint {
 
   /** The handshake that waits for this session's first authentic packet (initiator only). */
   connecting: Connecting | undefined = undefined
-
-  /** Set by the shell: its handle for the user. */
-  handle: SessionPeer | undefined = undefined
 
   constructor(
     readonly connId: number,

@@ -1,21 +1,14 @@
 import { LinuxSocket } from "@intentra/ffi"
 import { constants } from "node:os"
 import { ADDRESS_BYTES } from "../Address.js"
-import { ReceiveBatch } from "../DatagramBatch.js"
+import type { ReceiveBatch } from "../DatagramBatch.js"
 import type { UdpSocketStats } from "../UdpSocketShape.js"
 import { handOver } from "./handOver.js"
+import { MAX_SEGMENTS, MESSAGES, ReceiveSpace } from "./receiveSpace.js"
 import { readName } from "./sockaddr.js"
 
 const { EAGAIN, EBADF, EINTR, ENOTSOCK } = constants.errno
 const { NAME_BYTES } = LinuxSocket
-
-const MESSAGES = 64
-
-/** More than any message has. */
-const BUFFER_BYTES = 64 * 1024
-
-/** What the kernel puts into a message at most: UDP_MAX_SEGMENTS of its newer versions. */
-const MAX_SEGMENTS = 128
 
 /** Errors in a row after which a turn stops asking. */
 const MAX_ERRORS = 16
@@ -40,28 +33,33 @@ export interface ReceiverHost {
 export class BatchReceiver {
   /** Whether there may be more in the kernel. */
   hasMore = false
-  private readonly messages: LinuxSocket.ReceiveMessages
-  private readonly batch: ReceiveBatch
+  /** Where what was read lies until it was handled. */
+  private space: ReceiveSpace | undefined = undefined
   /** How many datagrams are in the arena; the batch shows at most a turn's worth of them. */
   private total = 0
   /** How many datagrams a message of the last turn had, to ask for no more messages than a turn can take. */
   private perMessage = 1
+  /** What the kernel says it has dropped on this socket. */
   private dropped = 0
 
-  constructor(sockets: Pick<LinuxSocket.LinuxSockets, "recvmmsg">, private readonly host: ReceiverHost) {
-    this.messages = new LinuxSocket.ReceiveMessages(sockets, MESSAGES, BUFFER_BYTES)
-    this.batch = new ReceiveBatch(MESSAGES * MAX_SEGMENTS, this.messages.arena, MESSAGES)
-  }
+  constructor(
+    private readonly sockets: Pick<LinuxSocket.LinuxSockets, "recvmmsg">,
+    private readonly host: ReceiverHost
+  ) {}
 
   /** How many datagrams wait to be handed over. */
   get pending(): number {
-    return this.total - this.batch.first
+    return this.space === undefined ? 0 : this.total - this.space.batch.first
   }
 
   /** Reads until there is enough for a turn or nothing more; everything read before must have been handed over. */
   read(): void {
-    const { batch, host, messages } = this
+    const { host } = this
     const { stats } = host
+    const space = this.space ?? ReceiveSpace.take(this.sockets)
+    this.space = space
+    const { batch, messages } = space
+    messages.dropped = this.dropped
     batch.clear()
     this.total = 0
     this.hasMore = true
@@ -72,7 +70,7 @@ export class BatchReceiver {
       const received = messages.receive(host.fd, at, wanted)
       if (received > 0) {
         const before = this.total
-        for (let i = at; i < at + received; i++) this.split(i)
+        for (let i = at; i < at + received; i++) this.split(messages, batch, i)
         this.perMessage = Math.max(1, (this.total - before) / received)
         at += received
         // fewer than there was room for: the kernel has no more, or says why when it is asked again
@@ -93,29 +91,38 @@ export class BatchReceiver {
         if (++errors > MAX_ERRORS) break
       }
     }
-    if (stats.kernelDrops >= 0) {
-      stats.kernelDrops += (messages.dropped - this.dropped) >>> 0
-      this.dropped = messages.dropped
-    }
+    if (stats.kernelDrops >= 0) stats.kernelDrops += (messages.dropped - this.dropped) >>> 0
+    this.dropped = messages.dropped
+    if (this.total === 0) this.giveBack(space)
   }
 
   /** Hands a turn's worth over, or drops all that was read when nobody takes it. */
   handOver(handler: ((batch: ReceiveBatch) => void) | undefined): void {
-    const { batch, host: { stats, turnBudget } } = this
+    const { host: { stats, turnBudget }, space } = this
+    if (space === undefined) return
+    const { batch } = space
     if (handler === undefined) {
       stats.unhandled += this.pending
-      return this.forget(this.total)
+      return this.giveBack(space)
     }
     const { first } = batch
     batch.count = Math.min(this.total, first + turnBudget)
     stats.received += handOver(batch, handler)
     for (let i = first; i < batch.first; i++) stats.receivedBytes += batch.lengths[i]
-    if (batch.first === batch.count) this.forget(batch.count)
+    if (batch.first < batch.count) return
+    if (batch.count === this.total) return this.giveBack(space)
+    this.forget(batch, batch.count)
+  }
+
+  private giveBack(space: ReceiveSpace): void {
+    this.total = 0
+    this.space = undefined
+    space.give()
   }
 
   /** What was handled makes room, so that every new batch begins at 0. */
-  private forget(count: number): void {
-    const { batch, total } = this
+  private forget(batch: ReceiveBatch, count: number): void {
+    const { total } = this
     batch.offsets.copyWithin(0, count, total)
     batch.lengths.copyWithin(0, count, total)
     batch.addressOffsets.copyWithin(0, count, total)
@@ -124,8 +131,8 @@ export class BatchReceiver {
   }
 
   /** Adds the datagrams of message `i`. */
-  private split(i: number): void {
-    const { batch, host: { maxDatagramBytes, stats }, messages } = this
+  private split(messages: LinuxSocket.ReceiveMessages, batch: ReceiveBatch, i: number): void {
+    const { maxDatagramBytes, stats } = this.host
     const source = i * ADDRESS_BYTES
     if (!readName(messages.names, i * NAME_BYTES, batch.addresses, source)) {
       stats.receiveErrors++
