@@ -54,6 +54,8 @@ const RIGHT = 24
 const TOP = 62
 const BOTTOM = 84
 const TICKS = 6
+/** Smaller ones are no figures of anything, and have no logarithm to reckon with. */
+const LEAST = 1e-300
 
 /** Colours that differ for most eyes, on light and on dark ground. */
 const COLOURS = [["#0b62c4", "#6cb2ff"], ["#b34700", "#ff9d57"], ["#2d7a2d", "#7fd67f"], [
@@ -99,27 +101,32 @@ interface Scale {
 
 const scaled = (axis: Axis, values: ReadonlyArray<number>, begin: number, end: number): Scale => {
   const log = axis.log === true
-  const usable = values.filter((value) => Number.isFinite(value) && (!log || value > 0))
+  const usable = values.filter((value) => Number.isFinite(value) && (!log || value >= LEAST))
   let low = axis.from ?? (log ? Math.min(...usable) : Math.min(0, ...usable))
   let high = axis.to ?? Math.max(...usable)
   if (!Number.isFinite(low) || !Number.isFinite(high)) {
     low = log ? 1 : 0
     high = 10
   }
-  if (low === high) high = low + (log ? low * 9 : 1)
+  // what no step of a double can divide is drawn as one value
+  if (high - low <= Math.max(LEAST, Math.abs(low) * 1e-9)) high = low + (log ? low * 9 : Math.max(1, Math.abs(low)))
   const of = (value: number): number => log ? Math.log10(value) : value
   const ticks: Array<readonly [number, string]> = []
   if (axis.ticks !== undefined) {
     for (const tick of axis.ticks) if (tick[0] >= low && tick[0] <= high) ticks.push(tick)
   } else if (log) {
-    low = 10 ** Math.floor(Math.log10(low))
-    high = 10 ** Math.ceil(Math.log10(high))
-    for (let value = low; value <= high * 1.001; value *= 10) ticks.push([value, short(value)])
+    const first = Math.floor(Math.log10(low))
+    const last = Math.ceil(Math.log10(high))
+    low = 10 ** first
+    high = 10 ** last
+    for (let power = first; power <= last; power++) ticks.push([10 ** power, short(10 ** power)])
   } else {
     const step = niceStep(high - low)
     if (axis.from === undefined) low = Math.floor(low / step) * step
     if (axis.to === undefined) high = Math.ceil(high / step) * step
-    for (let i = Math.ceil(low / step); i * step <= high + step / 1e6; i++) ticks.push([i * step, short(i * step)])
+    const first = Math.ceil(low / step)
+    const last = Math.floor((high + step / 1e6) / step)
+    for (let i = 0; i <= last - first; i++) ticks.push([(first + i) * step, short((first + i) * step)])
   }
   const span = of(high) - of(low)
   return { place: (value) => begin + (of(value) - of(low)) / span * (end - begin), ticks }

@@ -53,6 +53,17 @@ describe("Plot", () => {
     for (const place of places(text)) assert.isTrue(Number.isFinite(place), text)
   })
 
+  it("values that hardly differ, and such as are hardly more than nothing, end in a plot too", () => {
+    for (const log of [false, true]) {
+      for (const values of [[5e-324, 1], [5e-324, 1e-323], [-1e9, -1e9 + 2e-7], [1e9, 1e9 + 2e-7], [0, 5e-324]]) {
+        const points = values.map((value) => [value, value] as const)
+        const it = { label: "l", log }
+        const text = Plot.svg({ title: "t", subtitle: "s", x: it, y: it, series: [{ name: "n", points }] })
+        for (const place of places(text)) assert.isTrue(Number.isFinite(place), text)
+      }
+    }
+  })
+
   it("larger values stand further to the right and further up, on linear and logarithmic axes", () => {
     for (const log of [false, true]) {
       const text = Plot.svg({
