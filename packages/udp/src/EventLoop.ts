@@ -82,11 +82,24 @@ class NodeAlarm implements Alarm {
 }
 
 const ended = Promise.resolve()
-const due: Array<() => void> = []
+let due: Array<() => void> = []
+let spare: Array<() => void> = []
 
 const callDue = (): void => {
-  for (let i = 0; i < due.length; i++) due[i]()
-  due.length = 0
+  const called = due
+  due = spare
+  for (let i = 0; i < called.length; i++) {
+    try {
+      called[i]()
+    } catch (error) {
+      // a defect of one must not be the end of the others
+      setImmediate(() => {
+        throw error
+      })
+    }
+  }
+  called.length = 0
+  spare = called
 }
 
 /**

@@ -121,6 +121,7 @@ export class Sender {
     const { core } = this
     // messages that go alone are in the outbox already
     if (core.ready.length > 0 || core.queue.count > 0) this.flushReady(now)
+    core.counters.queued = core.queue.count + core.unsentReliable
     core.handOver()
   }
 
@@ -143,7 +144,6 @@ export class Sender {
     counters.drops[DropReason.code.Overload] += queue.overloaded
     queue.expired = 0
     queue.overloaded = 0
-    counters.queued = queue.count + core.unsentReliable
     counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     this.flushing = false
   }

@@ -182,16 +182,19 @@ export class ShardHost {
   /** Hands over what a worker has received; what it said before comes before it. */
   private drain(link: ShardLink, budget = TURN_BUDGET): void {
     const { up } = link
+    let more = false
     up.look()
     for (let next = receiveMessageOnPort(link.port); next !== undefined; next = receiveMessageOnPort(link.port)) {
-      if (next.message !== WAKE) this.handle(link, next.message as FromWorker)
+      // it may tell of what came after the look, and nobody tells of that again
+      if (next.message === WAKE) more = true
+      else this.handle(link, next.message as FromWorker)
     }
     const start = performance.now()
     let count = 0
     for (let at = up.next(); at >= 0; at = up.next()) {
       this.deliver(link, at)
       if (++count % BETWEEN_CLOCKS === 0 && performance.now() - start >= budget) {
-        setImmediate(() => this.drain(link))
+        more = true
         break
       }
     }
@@ -206,6 +209,9 @@ export class ShardHost {
     this.feed(link)
     this.sender.unblock()
     if (this.ring.size > 0) this.ring.wake()
+    if (!more) return
+    if (budget === Infinity) this.drain(link, budget)
+    else setImmediate(() => this.drain(link))
   }
 
   private deliver(link: ShardLink, at: number): void {
