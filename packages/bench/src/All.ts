@@ -32,6 +32,30 @@ const step = <Options extends { readonly duration: number }>(
   run: (duration) => Effect.flatMap(Effect.promise(load), ({ run }) => run({ ...options, duration } as Options))
 })
 
+const PORTABLE = { INTENTRA_UDP: "dgram", INTENTRA_CRYPTO: "node" }
+
+/** The same where no native call is made: the processes of the scenario are told so by their environment. */
+const portable = (name: string, it: Step): Step => ({
+  ...it,
+  name,
+  run: (duration) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const before = { ...process.env }
+        Object.assign(process.env, PORTABLE)
+        return before
+      }),
+      () => it.run(duration),
+      (before) =>
+        Effect.sync(() => {
+          for (const variable of Object.keys(PORTABLE)) {
+            if (before[variable] === undefined) delete process.env[variable]
+            else process.env[variable] = before[variable]
+          }
+        })
+    )
+})
+
 /**
  * Every scenario with the figures of its goals.
  *
@@ -41,6 +65,7 @@ const step = <Options extends { readonly duration: number }>(
 export const steps: ReadonlyArray<Step> = [
   step("crypto", "crypto", () => import("./Crypto.js"), {}),
   step("flow", "flow", () => import("./Flow.js"), {}),
+  portable("flow-portable", step("flow", "flow", () => import("./Flow.js"), {})),
   step("messages", "messages", () => import("./Messages.js"), {}),
   step("sessions-2000x500", "sessions", () => import("./Sessions.js"), { sessions: 2000, hz: 500 }),
   step("sessions-1500x800", "sessions", () => import("./Sessions.js"), { sessions: 1500, hz: 800 }),

@@ -1,3 +1,4 @@
+import { isMainThread } from "node:worker_threads"
 import type { Koffi } from "./koffi.js"
 
 // sys/mman.h on x64; arm64 has no MAP_32BIT
@@ -33,13 +34,13 @@ const bind = (koffi: Koffi): Maps => {
 
 /**
  * Zeroed memory of the first 2 GiB of the address space, where addresses are V8's small integers: a native call takes
- * three of them some 40 ns sooner than three larger ones. `undefined` where there is none to be had. It is given back
- * when the buffer has been collected.
+ * three of them some 40 ns sooner than three larger ones. `undefined` where there is none to be had, and in other threads
+ * than the first: it is given back when the buffer has been collected, and a thread that ends collects nothing.
  *
  * @internal
  */
 export const allocateLow = (koffi: Koffi, bytes: number): ArrayBuffer | undefined => {
-  if (process.arch !== "x64") return undefined
+  if (process.arch !== "x64" || !isMainThread) return undefined
   try {
     maps ??= bind(koffi)
     const { map, unmap } = maps
