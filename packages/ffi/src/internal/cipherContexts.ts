@@ -1,7 +1,7 @@
 import type { Evp } from "./evp.js"
 
-/** Contexts of one algorithm and direction that live at once. */
-const MOST_CONTEXTS = 8192
+/** Contexts of one algorithm and direction that live at once: a few more than a transport has sessions by default. */
+const MOST_CONTEXTS = 10_240
 
 const NOBODY = -1
 
