@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import { isUint32 } from "./internal/bytes.js"
 
 /**
  * The AEAD algorithms: AES-256-GCM (NIST SP 800-38D) and ChaCha20-Poly1305 (RFC 8439). Both take 32-byte keys, 12-byte
@@ -110,9 +111,6 @@ export interface AeadShape {
  * @category tags
  */
 export class Aead extends Context.Tag("@intentra/crypto/Aead")<Aead, AeadShape>() {}
-
-/** Whether the number is a whole one from 0 to 2^32 - 1. */
-const isUint32 = (value: number): boolean => value >>> 0 === value
 
 /**
  * `sealPacket` for the packets `i` from `from` to `from + count - 1`. Packet `i` takes the `lengths[i]` bytes from

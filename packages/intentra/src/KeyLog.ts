@@ -87,27 +87,13 @@ class LoggedKey implements PacketKey {
     this.secret = secret.slice()
   }
 
-  sealPacket(
-    arena: Uint8Array,
-    offset: number,
-    aadLength: number,
-    plaintextLength: number,
-    counter: number
-  ): number {
+  readonly sealPacket: PacketKey["sealPacket"] = (arena, offset, aadLength, plaintextLength, counter) => {
     const length = this.inner.sealPacket(arena, offset, aadLength, plaintextLength, counter)
     if (this.secret !== undefined && length >= 0) this.write(this.secret, arena, offset)
     return length
   }
 
-  openPacket(
-    arena: Uint8Array,
-    offset: number,
-    aadLength: number,
-    length: number,
-    counter: number,
-    out: Uint8Array,
-    outOffset: number
-  ): number {
+  readonly openPacket: PacketKey["openPacket"] = (arena, offset, aadLength, length, counter, out, outOffset) => {
     const opened = this.inner.openPacket(arena, offset, aadLength, length, counter, out, outOffset)
     if (this.secret !== undefined && opened >= 0) this.write(this.secret, arena, offset)
     return opened

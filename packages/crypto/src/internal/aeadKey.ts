@@ -1,7 +1,5 @@
 import { type AeadAlgorithm, type AeadKey, NONCE_BYTES, TAG_BYTES } from "../Aead.js"
-
-/** Whether the number is a whole one from 0 to 2^32 - 1: what an offset or a length can be. */
-const isUint32 = (value: number): boolean => value >>> 0 === value
+import { isUint32 } from "./bytes.js"
 
 /** Whether the number is a counter that Noise's nonce can carry exactly. */
 const isCounter = (value: number): boolean => Number.isSafeInteger(value) && value >= 0

@@ -13,3 +13,6 @@ export const requireKeyLength = (operation: string, key: Uint8Array, expected: n
     throw new CryptoError({ reason: "KeyLength", operation, expected, actual: key.length })
   }
 }
+
+/** Whether the number is a whole one from 0 to 2^32 - 1: what an offset or a length can be. @internal */
+export const isUint32 = (value: number): boolean => value >>> 0 === value

@@ -87,7 +87,8 @@ export class CipherContexts {
   }
 }
 
-const grown = <A extends Float64Array | Uint8Array | Int32Array>(old: A, larger: A): A => {
+/** The larger array, with all that was in the old one. @internal */
+export const grown = <A extends Float64Array | Uint8Array | Int32Array>(old: A, larger: A): A => {
   larger.set(old)
   return larger
 }

@@ -1,6 +1,6 @@
 import type { CipherAlgorithm } from "../OpenSsl.js"
 import type { AeadCiphers } from "./aeadCiphers.js"
-import { CipherContexts } from "./cipherContexts.js"
+import { CipherContexts, grown } from "./cipherContexts.js"
 
 /** @internal */
 export const KEY_BYTES = 32
@@ -55,9 +55,7 @@ export class KeyTable {
       const slots = slot + SLAB_KEYS
       this.sealing.grow(slots)
       this.opening.grow(slots)
-      const prepared = new Float64Array(slots)
-      prepared.set(this.prepared)
-      this.prepared = prepared
+      this.prepared = grown(this.prepared, new Float64Array(slots))
       for (let next = slots - 1; next > slot; next--) this.vacant.push(next)
     }
     this.bytesOf(slot).set(key)

@@ -119,9 +119,11 @@ export class Sender {
   flush(now: number): void {
     if (this.flushing) return
     const { core } = this
+    const { counters, queue } = core
     // messages that go alone are in the outbox already
-    if (core.ready.length > 0 || core.queue.count > 0) this.flushReady(now)
-    core.counters.queued = core.queue.count + core.unsentReliable
+    if (core.ready.length > 0 || queue.count > 0) this.flushReady(now)
+    counters.queued = queue.count + core.unsentReliable
+    counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     core.handOver()
   }
 
@@ -144,7 +146,6 @@ export class Sender {
     counters.drops[DropReason.code.Overload] += queue.overloaded
     queue.expired = 0
     queue.overloaded = 0
-    counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     this.flushing = false
   }
 
