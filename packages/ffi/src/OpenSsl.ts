@@ -6,12 +6,7 @@
  * @since 0.1.0
  */
 import { FfiError } from "./FfiError.js"
-import { EvpAeadCipher } from "./internal/aeadCipher.js"
-import { AeadCiphers } from "./internal/aeadCiphers.js"
-import { bindEvp, type Evp } from "./internal/evp.js"
-import { EvpDigests } from "./internal/evpDigest.js"
-import { selfTest } from "./internal/openSslSelfTest.js"
-import { EvpX25519 } from "./internal/x25519.js"
+import { openOpenSsl } from "./internal/openOpenSsl.js"
 
 /**
  * AES-256-GCM (NIST SP 800-38D) or ChaCha20-Poly1305 (RFC 8439): 32-byte keys, 12-byte nonces, 16-byte tags.
@@ -86,6 +81,11 @@ export interface AeadCipher {
 export interface OpenSsl {
   /** As in `3.0.19`. */
   readonly version: string
+  /**
+   * Whether what a packet wants of OpenSSL is one native call: on x64, where the system lets memory be made executable. It
+   * is several calls otherwise, and takes more than half as long again.
+   */
+  readonly joined: boolean
   /** Cipher contexts that were made and not freed: at most two for a key, none after its `destroy`. */
   readonly liveContexts: number
   /** A key, of which the 32 bytes are copied; another length throws a `RangeError`. */
@@ -100,45 +100,9 @@ export interface OpenSsl {
   readonly hmac: (algorithm: DigestAlgorithm, key: Uint8Array, data: Uint8Array) => Uint8Array
 }
 
-/** 3.0.0 as `OpenSSL_version_num` has it. */
-const OLDEST = 0x30000000
-
-/** 0xMNN00PP0: major, minor and patch (OpenSSL_version_num(3)). */
-const versionText = (number: number): string => `${number >>> 28}.${(number >>> 20) & 0xff}.${(number >>> 4) & 0xff}`
-
-const make = (evp: Evp, version: string): OpenSsl => {
-  const ciphers = new AeadCiphers(evp)
-  const x25519 = new EvpX25519(evp)
-  const digests = new EvpDigests(evp)
-  return {
-    version,
-    get liveContexts() {
-      return evp.live
-    },
-    makeCipher: (algorithm, key) => new EvpAeadCipher(ciphers, algorithm, key),
-    x25519PublicKey: (secretKey) => x25519.publicKey(secretKey),
-    x25519: (secretKey, publicKey) => x25519.sharedSecret(secretKey, publicKey),
-    digest: (algorithm, data) => digests.digest(algorithm, data),
-    hmac: (algorithm, key, data) => digests.hmac(algorithm, key, data)
-  }
-}
-
-const open = (): OpenSsl | FfiError => {
-  const evp = bindEvp()
-  if (evp instanceof FfiError) return evp
-  const number = evp.functions.OpenSSL_version_num()
-  const version = versionText(number)
-  if (number < OLDEST) {
-    return new FfiError({ reason: "SelfTestFailed", detail: `OpenSSL ${version}, not 3.0 or newer` })
-  }
-  try {
-    const openSsl = make(evp, version)
-    return selfTest(openSsl) ?? openSsl
-  } catch (cause) {
-    return cause instanceof FfiError
-      ? cause
-      : new FfiError({ reason: "SelfTestFailed", detail: String(cause), cause })
-  }
+const best = (): OpenSsl | FfiError => {
+  const joined = openOpenSsl(true)
+  return joined instanceof FfiError && joined.reason === "SelfTestFailed" ? openOpenSsl(false) : joined
 }
 
 let loaded: OpenSsl | FfiError | undefined
@@ -157,6 +121,6 @@ let loaded: OpenSsl | FfiError | undefined
  * @category constructors
  */
 export const load = (): OpenSsl | FfiError => {
-  loaded ??= open()
+  loaded ??= best()
   return loaded
 }

@@ -16,6 +16,7 @@ import { EvpAeadCipher } from "../src/internal/aeadCipher.js"
 import { AeadCiphers } from "../src/internal/aeadCiphers.js"
 import { bindEvp } from "../src/internal/evp.js"
 import { bindAll, loadKoffi } from "../src/internal/koffi.js"
+import { openOpenSsl } from "../src/internal/openOpenSsl.js"
 import { selfTest } from "../src/internal/openSslSelfTest.js"
 import { EvpX25519 } from "../src/internal/x25519.js"
 
@@ -29,8 +30,17 @@ const native = (): OpenSsl.OpenSsl => {
   return loaded
 }
 
-const evp = () => {
-  const bound = bindEvp()
+let opened: OpenSsl.OpenSsl | FfiError | undefined
+
+/** The same without machine code. */
+const single = (): OpenSsl.OpenSsl => {
+  opened ??= openOpenSsl(false)
+  if (opened instanceof FfiError) throw opened
+  return opened
+}
+
+const evp = (joins = true) => {
+  const bound = bindEvp(joins)
   if (bound instanceof FfiError) throw bound
   return bound
 }
@@ -89,7 +99,17 @@ describe.skipIf(!present)("OpenSsl", () => {
     else assert.deepInclude(bound, { reason: "SymbolMissing", detail: name })
   })
 
-  describe.each(algorithms)("%s", (algorithm) => {
+  it("is joined on x64, and not where it is told not to be", () => {
+    assert.strictEqual(native().joined, process.arch === "x64")
+    assert.isFalse(single().joined)
+  })
+
+  const ways = { joined: native, "one by one": single }
+
+  describe.each(
+    (["joined", "one by one"] as const).flatMap((way) => algorithms.map((algorithm) => ({ way, algorithm })))
+  )("$algorithm, calls $way", ({ algorithm, way }) => {
+    const native = ways[way]
     const make = () => native().makeCipher(algorithm, secret)
 
     const steps = fc.array(
@@ -367,7 +387,7 @@ describe.skipIf(!present)("OpenSsl", () => {
     })
 
     it("no byte of a key stays in pinned memory after set-up, nor in the key after destroy", () => {
-      const shared = new AeadCiphers(evp())
+      const shared = new AeadCiphers(evp(way === "joined"))
       const block = Buffer.from(shared.key.bytes.buffer)
       const key = new EvpAeadCipher(shared, algorithm, secret)
       const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys[algorithm], "slabs")
@@ -384,7 +404,7 @@ describe.skipIf(!present)("OpenSsl", () => {
     })
 
     it("keys that come and go take no more places than there are at one time", () => {
-      const shared = new AeadCiphers(evp())
+      const shared = new AeadCiphers(evp(way === "joined"))
       const slots: ReadonlyArray<Uint8Array> = Reflect.get(shared.keys[algorithm], "slabs")
       const keys = Array.from({ length: 200 }, () => new EvpAeadCipher(shared, algorithm, secret))
       assert.strictEqual(slots.length, 2)
@@ -394,7 +414,7 @@ describe.skipIf(!present)("OpenSsl", () => {
     })
 
     it("no byte of a plaintext stays in pinned memory, whether its packet is sealed, opened or refused", () => {
-      const shared = new AeadCiphers(evp())
+      const shared = new AeadCiphers(evp(way === "joined"))
       const block = Buffer.from(shared.key.bytes.buffer)
       const key = new EvpAeadCipher(shared, algorithm, secret)
       const nonce = new Uint8Array(12)

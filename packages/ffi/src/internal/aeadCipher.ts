@@ -1,8 +1,7 @@
 import type { CipherAlgorithm } from "../OpenSsl.js"
 import type { PinnedSlice } from "../PinnedMemory.js"
-import { NONCE_BYTES, TAG_BYTES } from "./aeadCiphers.js"
 import type { AeadCiphers } from "./aeadCiphers.js"
-import { EVP_CTRL_GCM_SET_IV_FIXED, KEY_BYTES, NOWHERE } from "./cipherKeys.js"
+import { EVP_CTRL_GCM_SET_IV_FIXED, KEY_BYTES, NONCE_BYTES, NOWHERE, TAG_BYTES } from "./cipherKeys.js"
 import type { KeyTable } from "./cipherKeys.js"
 import { SMALL_BYTES } from "./evp.js"
 
@@ -236,9 +235,6 @@ export class EvpAeadCipher {
     }
   }
 
-  // EVP_Cipher is EVP_EncryptUpdate without a length to point to: it returns it. Only EVP_*Final_ex ends a packet: to
-  // ChaCha20-Poly1305 an EVP_Cipher of no bytes is nothing at all, and any tag would do.
-
   /** Seals under the counter's nonce, or under the one in the slot for no counter. The tag goes behind the target. */
   private sealAt(
     aad: number,
@@ -255,22 +251,15 @@ export class EvpAeadCipher {
     const context = made === 0 ? sealing.make(slot) : made
     if (context === 0) return false
     sealing.used[slot] = 1
-    const { final } = shared
-    const counts = keys.counts && counter !== NOWHERE
-    const begun = !counts
-      ? shared.beginSealing(context, 0, 0, 0, shared.nonce.address) === 1
-      : counter === prepared[slot] || this.moveTo(context, counter)
+    const current = prepared[slot]
     prepared[slot] = NOWHERE
-    const tag = counts ? shared.takeTagAndStep : shared.takeTag
-    tag.pointFirst(target + length)
-    if (
-      begun &&
-      (aadLength === 0 || shared.run(context, 0, aad, aadLength) === aadLength) &&
-      (length === 0 || shared.run(context, target, source, length) === length) &&
-      shared.endSealing(context, final.address, final.address) === 1 &&
-      shared.getParams(context, tag.address) === 1
+    if (!keys.counts || counter === NOWHERE) {
+      if (shared.calls.seal(context, aad, aadLength, source, length, target)) return true
+    } else if (
+      (counter === current || this.moveTo(context, counter)) &&
+      shared.calls.sealCounting(context, aad, aadLength, source, length, target)
     ) {
-      if (counts && this.isNext(counter + 1)) prepared[slot] = counter + 1
+      if (this.isNext(counter + 1)) prepared[slot] = counter + 1
       return true
     }
     shared.evp.clearErrors()
@@ -286,27 +275,19 @@ export class EvpAeadCipher {
     const context = made === 0 ? opening.make(slot) : made
     if (context === 0) return false
     opening.used[slot] = 1
-    const { final, giveTag, giveTagAndNonce, nonce } = shared
-    const tag = keys.counts ? giveTagAndNonce : giveTag
-    tag.pointFirst(source + length)
-    const begun = keys.counts
-      ? shared.setParams(context, tag.address)
-      : shared.beginOpening(context, 0, 0, nonce.address, tag.address)
-    if (
-      begun === 1 &&
-      (aadLength === 0 || shared.run(context, 0, aad, aadLength) === aadLength) &&
-      (length === 0 || shared.run(context, target, source, length) === length) &&
-      shared.endOpening(context, final.address, final.address) === 1
-    ) return true
-    shared.evp.clearErrors()
-    return false
+    const { calls } = shared
+    const opened = keys.counts
+      ? calls.openCounting(context, aad, aadLength, source, length, target)
+      : calls.open(context, aad, aadLength, source, length, target)
+    if (!opened) shared.evp.clearErrors()
+    return opened
   }
 
   /** Sets the nonce in the slot as the next, by the way that lets OpenSSL count on from it. */
   private moveTo(context: number, counter: number): boolean {
-    const { shared } = this.keys
-    return shared.control(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, shared.nonce.address) === 1 &&
-      shared.getParams(context, shared.step.address) === 1 && this.isNext(counter)
+    const { evp: { functions }, nonce, step } = this.keys.shared
+    return functions.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, nonce.address) === 1 &&
+      functions.EVP_CIPHER_CTX_get_params(context, step.address) === 1 && this.isNext(counter)
   }
 
   private isNext(counter: number): boolean {

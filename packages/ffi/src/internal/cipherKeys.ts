@@ -5,6 +5,12 @@ import { CipherContexts, grown } from "./cipherContexts.js"
 /** @internal */
 export const KEY_BYTES = 32
 
+/** @internal */
+export const NONCE_BYTES = 12
+
+/** @internal */
+export const TAG_BYTES = 16
+
 /** Of EVP_CIPHER_CTX_ctrl (openssl/evp.h). @internal */
 export const EVP_CTRL_GCM_SET_IV_FIXED = 0x12
 
@@ -82,14 +88,15 @@ export class KeyTable {
   }
 
   private beginSealing(context: number, isNew: boolean, key: number): boolean {
-    return this.shared.beginSealing(context, isNew ? this.cipher : 0, 0, key, 0) === 1
+    return this.shared.evp.functions.EVP_EncryptInit_ex(context, isNew ? this.cipher : 0, 0, key, 0) === 1
   }
 
   private beginOpening(context: number, isNew: boolean, key: number): boolean {
-    const { beginOpening, control, nonce } = this.shared
-    if (beginOpening(context, isNew ? this.cipher : 0, key, 0, 0) !== 1) return false
+    const { evp: { functions }, nonce } = this.shared
+    if (functions.EVP_DecryptInit_ex2(context, isNew ? this.cipher : 0, key, 0, 0) !== 1) return false
     // no nonce can be given as a parameter before one was fixed; this one is never used
-    return !this.counts || !isNew || control(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, nonce.address) === 1
+    return !this.counts || !isNew ||
+      functions.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_IV_FIXED, -1, nonce.address) === 1
   }
 
   private bytesOf(slot: number): Uint8Array {

@@ -1,8 +1,11 @@
 import { FfiError } from "../FfiError.js"
 import * as PinnedMemory from "../PinnedMemory.js"
 import type { PinnedSlice } from "../PinnedMemory.js"
+import type { CallSequence, CallTable } from "./callSequence.js"
 import { bindAll, loadKoffi } from "./koffi.js"
 import type { Koffi, NativeFunction, Signature } from "./koffi.js"
+import { memoryMaps } from "./memoryMaps.js"
+import { joinX64 } from "./x64Code.js"
 
 const P = "uintptr_t"
 
@@ -36,7 +39,8 @@ const signatures = {
   EVP_PKEY_free: ["void", [P]]
 } as const satisfies Record<string, Signature>
 
-type EvpFunctions = { readonly [Name in keyof typeof signatures]: NativeFunction }
+/** @internal */
+export type EvpFunctions = { readonly [Name in keyof typeof signatures]: NativeFunction }
 
 /** Arrays of up to so many bytes may lie on V8's moving heap: they are copied, not addressed. @internal */
 export const SMALL_BYTES = 64
@@ -45,6 +49,9 @@ const OSSL_PARAM_BYTES = 40
 const OSSL_PARAM_OCTET_STRING = 5
 const PARAM_DATA = 16
 
+/** @internal */
+export type ParamEntry = readonly [name: number, data: number, bytes: number]
+
 /** One array of `OSSL_PARAM`, whose entries are octet strings. @internal */
 export class Params {
   readonly address: number
@@ -52,7 +59,7 @@ export class Params {
 
   constructor(
     slice: PinnedSlice,
-    entries: ReadonlyArray<readonly [name: number, data: number, bytes: number]>
+    entries: ReadonlyArray<ParamEntry>
   ) {
     const { view } = slice
     this.address = slice.address
@@ -94,7 +101,12 @@ export class Evp {
   private readonly addresses: Array<number> = []
   private replaced = 0
 
-  constructor(private readonly koffi: Koffi, readonly functions: EvpFunctions) {
+  constructor(
+    private readonly koffi: Koffi,
+    readonly functions: EvpFunctions,
+    /** Whether calls may be joined by machine code. */
+    private readonly joins: boolean
+  ) {
     this.memory = PinnedMemory.make(MEMORY_BYTES)
   }
 
@@ -109,7 +121,7 @@ export class Evp {
     return slice.address
   }
 
-  params(...entries: ReadonlyArray<readonly [name: number, data: number, bytes: number]>): Params {
+  params(...entries: ReadonlyArray<ParamEntry>): Params {
     // the entry after the last stays zero: it ends the array
     return new Params(this.memory.slice((entries.length + 1) * OSSL_PARAM_BYTES), entries)
   }
@@ -143,6 +155,13 @@ export class Evp {
     return address
   }
 
+  /** Sequences of calls as one native call each, where that can be. */
+  join<Sequences extends string>(
+    table: CallTable<keyof EvpFunctions, Sequences>
+  ): { readonly [Name in Sequences]: CallSequence } | undefined {
+    return this.joins ? joinX64(this.koffi, memoryMaps(this.koffi), table) : undefined
+  }
+
   /** A fresh cipher context; 0 when there is none to be had. */
   newContext(): number {
     const context = this.functions.EVP_CIPHER_CTX_new()
@@ -163,11 +182,11 @@ export class Evp {
 }
 
 /** @internal */
-export const bindEvp = (): Evp | FfiError => {
+export const bindEvp = (joins: boolean): Evp | FfiError => {
   const koffi = loadKoffi()
   if (koffi instanceof FfiError) return koffi
   const functions = bindAll(koffi, signatures)
-  return functions instanceof FfiError ? functions : new Evp(koffi, functions)
+  return functions instanceof FfiError ? functions : new Evp(koffi, functions, joins)
 }
 
 /** What OpenSSL must have answered with, 1 or an address. Throws otherwise: only set-up uses it. @internal */

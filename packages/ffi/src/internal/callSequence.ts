@@ -1,0 +1,48 @@
+import type { PinnedSlice } from "../PinnedMemory.js"
+
+/** As many fields as a displacement of one byte reaches. */
+const MOST_FIELDS = 16
+const WORD_BYTES = 8
+const TWO_32 = 4294967296
+
+/**
+ * What the calls of a sequence take, in pinned memory: 64-bit words. A field is the number of a word.
+ *
+ * @internal
+ */
+export class CallRecord {
+  static readonly BYTES = MOST_FIELDS * WORD_BYTES
+  readonly address: number
+  private readonly words: Uint32Array
+
+  constructor({ address, bytes }: PinnedSlice) {
+    this.address = address
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  }
+
+  /** `value` is an address or a length. */
+  set(field: number, value: number): void {
+    this.words[2 * field] = value
+    this.words[2 * field + 1] = value / TWO_32
+  }
+}
+
+/** One call: the function's name, the fields of its arguments, and the field of the `int` it must answer. @internal */
+export interface Call<Names extends string> {
+  readonly name: Names
+  readonly takes: ReadonlyArray<number>
+  readonly answers: number
+}
+
+/** Sequences by name. @internal */
+export type CallTable<Names extends string, Sequences extends string> = {
+  readonly [Name in Sequences]: ReadonlyArray<Call<Names>>
+}
+
+/**
+ * Makes its calls in order with what a record holds, given by its address, until one answers otherwise than it must. 1 if
+ * none did, else 0.
+ *
+ * @internal
+ */
+export type CallSequence = (record: number) => number
