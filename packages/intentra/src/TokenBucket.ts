@@ -122,6 +122,8 @@ class Bucket implements TokenBucket {
 }
 
 let lastSize: Size = { rate: 0, burst: 1, capacity: TOKEN }
+/** Without a limit it is always full, so that one serves all: a packet of thousands of sessions finds it in the caches. */
+let unlimited: Bucket | undefined
 
 /**
  * Makes a full bucket. Throws a `RangeError` when `rate` is negative or no number, or when `burst` is not within 1 to
@@ -140,6 +142,11 @@ export const make = (options: Options): TokenBucket => {
   if (!(burst >= 1 && burst <= 1e9)) {
     throw new RangeError(`TokenBucket.make: burst is ${burst}; give a number of tokens from 1 to 1000000000`)
   }
-  if (lastSize.rate !== rate || lastSize.burst !== burst) lastSize = { rate, burst, capacity: burst * TOKEN }
-  return new Bucket(lastSize)
+  if (lastSize.rate !== rate || lastSize.burst !== burst) {
+    lastSize = { rate, burst, capacity: burst * TOKEN }
+    unlimited = undefined
+  }
+  if (rate !== Infinity) return new Bucket(lastSize)
+  unlimited ??= new Bucket(lastSize)
+  return unlimited
 }

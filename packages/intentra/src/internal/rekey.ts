@@ -210,8 +210,9 @@ export class Rekey {
 
   /** A packet of `epoch` has been opened. */
   opened(now: number, session: Session, epoch: number): void {
+    if (!session.awaitsNewKeys) return
     const { rekeying } = session
-    if (!session.awaitsNewKeys || rekeying === undefined) return
+    if (rekeying === undefined) return
     if (epoch === session.epoch) rekeying.confirmAt = Infinity
     if (rekeying.pendingEpoch === epoch) {
       rekeying.pendingEpoch = -1

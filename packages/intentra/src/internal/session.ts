@@ -69,9 +69,11 @@ export class Session extends SessionNumbers implements Endpoint {
   state: number
   /** The keys of the present epoch. */
   current: EpochKeys | undefined = undefined
+  private presentEpoch = 0
+  readonly bucket: TokenBucket
+  addressId: number
   /** The bucket of failed opens, from the first one on. */
   forgeries: TokenBucket | undefined = undefined
-  private presentEpoch = 0
   /** A packet under new keys is awaited: `rekeying` wants to hear of the next ones that open. */
   awaitsNewKeys = false
   // Reliable, both halves; allocated when they are first used
@@ -79,6 +81,7 @@ export class Session extends SessionNumbers implements Endpoint {
   incoming: ReliableReceiver | undefined = undefined
   /** Set by the shell: its handle for the user. */
   handle: SessionPeer | undefined = undefined
+  readonly remoteConnId: number
   /** Looks for a larger path MTU once a datagram has been full. */
   pathMtu: PathMtu | undefined = undefined
   /** Limits the packets with messages to this peer; undefined: no limit. */
@@ -90,6 +93,12 @@ export class Session extends SessionNumbers implements Endpoint {
   queuedSequenced = -1
   ready = false
   pingOpen = false
+  readonly connId: number
+  readonly initiator: boolean
+  readonly identity: Uint8Array
+  readonly id: string
+  /** The longest datagram that both ends take. */
+  readonly datagramCeiling: number
   readonly identityKey: string
   /** From the first strike on. */
   strikes: StrikeCounter | undefined = undefined
@@ -160,21 +169,28 @@ export class Session extends SessionNumbers implements Endpoint {
   connecting: Connecting | undefined = undefined
 
   constructor(
-    readonly connId: number,
-    readonly remoteConnId: number,
-    readonly initiator: boolean,
-    readonly identity: Uint8Array,
-    readonly id: string,
-    public addressId: number,
+    connId: number,
+    remoteConnId: number,
+    initiator: boolean,
+    identity: Uint8Array,
+    id: string,
+    addressId: number,
     state: number,
-    readonly bucket: TokenBucket,
-    /** The longest datagram that both ends take. */
-    readonly datagramCeiling: number,
+    bucket: TokenBucket,
+    datagramCeiling: number,
     rows: NumberRows,
     now: number
   ) {
     super(rows, now)
+    this.connId = connId
+    this.remoteConnId = remoteConnId
+    this.initiator = initiator
+    this.identity = identity
+    this.id = id
+    this.addressId = addressId
     this.state = state
+    this.bucket = bucket
+    this.datagramCeiling = datagramCeiling
     this.keys = this.byEpoch
     this.identityKey = identityKeyOf(identity)
   }

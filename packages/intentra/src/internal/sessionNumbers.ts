@@ -62,8 +62,10 @@ export class SessionNumbers {
   private numbers: Float64Array
   private start: number
   private row: number
+  private readonly rows: NumberRows
 
-  constructor(private readonly rows: NumberRows, now: number) {
+  constructor(rows: NumberRows, now: number) {
+    this.rows = rows
     this.row = rows.take()
     this.numbers = rows.slabOf(this.row)
     this.start = rows.startOf(this.row)

@@ -12,7 +12,8 @@ const { EAGAIN, EBADF, EINTR, EINVAL, EIO, EMSGSIZE, ENOBUFS, ENOMEM, ENOTSOCK }
 const { NAME_BYTES } = LinuxSocket
 
 const OUTBOX_CAPACITY = 2_048
-const OUTBOX_BYTES = 2 * 1024 * 1024
+/** Four messages of the longest; a full outbox is sent at once. */
+const OUTBOX_BYTES = 256 * 1024
 
 /** What one call is given at most. */
 const MESSAGES = 128
