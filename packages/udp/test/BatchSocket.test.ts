@@ -115,7 +115,7 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
       const id = idOf(a, b.localAddress)
       // different lengths, so that each is a message of its own
       for (let round = 0; round < 4; round++) {
-        for (let n = 0; n < 256; n++) put(a, id, numbered(n, 1_000 + n))
+        for (let n = 0; n < 256; n++) put(a, id, numbered(n, 500 + n))
         assert.strictEqual(a.send(), 256)
       }
       const { stats } = b
@@ -166,7 +166,7 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
         fork(Scope.close(scope, Exit.void))
       })
       const id = idOf(a, b.localAddress)
-      for (let n = 0; n < 1_000; n++) put(a, id, numbered(n, n))
+      for (let n = 0; n < 1_000; n++) put(a, id, numbered(n, n % 200))
       a.send()
       yield* Deferred.await(b.closed)
       assert.strictEqual(batches, 1)

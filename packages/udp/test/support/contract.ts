@@ -48,8 +48,13 @@ export const idOf = (socket: UdpSocketShape, address: Address.SocketAddress): nu
   return socket.addresses.acquire(bytes, 0)
 }
 
+/** Into the outbox, which goes first when it is full. */
 export const put = (socket: UdpSocketShape, id: number, bytes: Uint8Array): void => {
-  const offset = socket.outbox.reserve(bytes.length)
+  let offset = socket.outbox.reserve(bytes.length)
+  if (offset < 0) {
+    socket.send()
+    offset = socket.outbox.reserve(bytes.length)
+  }
   assert.isAtLeast(offset, 0)
   socket.outbox.arena.set(bytes, offset)
   socket.outbox.commit(bytes.length, id)
