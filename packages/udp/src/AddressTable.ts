@@ -88,6 +88,7 @@ export class AddressTable {
   release(id: number): void {
     if (id >= TRANSIENT_BASE || !this.has(id)) return
     this.held[id] = 0
+    this.lasting[id * ADDRESS_BYTES] = 0
     this.texts[id] = undefined
     this.free.push(id)
     this.count--
@@ -122,7 +123,11 @@ export class AddressTable {
 
   /** Whether `id` stands for the address at `offset` of `bytes`. */
   equals(id: number, bytes: Uint8Array, offset: number): boolean {
-    return this.has(id) && Address.equals(this.bytesOf(id), this.startOf(id), bytes, offset)
+    if (id >= TRANSIENT_BASE) return this.has(id) && Address.equals(this.transients, this.startOf(id), bytes, offset)
+    const { lasting } = this
+    const start = id * ADDRESS_BYTES
+    // an id that is not held has no family: each packet of a session asks, and this is one look into memory less
+    return lasting[start] > 0 && Address.equals(lasting, start, bytes, offset)
   }
 
   /** The address of `id` as text and number; `0.0.0.0` port 0 for an id that is not held. Not for the packet path. */
