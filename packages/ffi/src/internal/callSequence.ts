@@ -1,17 +1,21 @@
 import type { PinnedSlice } from "../PinnedMemory.js"
 
 /** As many fields as a displacement of one byte reaches. */
-const MOST_FIELDS = 16
+const FIELDS = 16
 const WORD_BYTES = 8
 const TWO_32 = 4294967296
 
+/** The field that a sequence leaves 1 in when all of its calls answered as they must, else 0. @internal */
+export const OUTCOME = FIELDS - 1
+
 /**
- * What the calls of a sequence take, in pinned memory: 64-bit words. A field is the number of a word.
+ * What the calls of a sequence take, in pinned memory: 64-bit words. A field is the number of a word; the last one is the
+ * outcome.
  *
  * @internal
  */
 export class CallRecord {
-  static readonly BYTES = MOST_FIELDS * WORD_BYTES
+  static readonly BYTES = FIELDS * WORD_BYTES
   readonly address: number
   private readonly words: Uint32Array
 
@@ -24,6 +28,11 @@ export class CallRecord {
   set(field: number, value: number): void {
     this.words[2 * field] = value
     this.words[2 * field + 1] = value / TWO_32
+  }
+
+  /** What the last sequence came to. */
+  get succeeded(): boolean {
+    return this.words[2 * OUTCOME] === 1
   }
 }
 
@@ -40,9 +49,9 @@ export type CallTable<Names extends string, Sequences extends string> = {
 }
 
 /**
- * Makes its calls in order with what a record holds, given by its address, until one answers otherwise than it must. 1 if
- * none did, else 0.
+ * Makes its calls in order with what its record holds, until one answers otherwise than it must. The record has the
+ * outcome: a native call that takes and returns nothing costs a third less.
  *
  * @internal
  */
-export type CallSequence = (record: number) => number
+export type CallSequence = () => void

@@ -1,7 +1,7 @@
 import { FfiError } from "../FfiError.js"
 import * as PinnedMemory from "../PinnedMemory.js"
 import type { PinnedSlice } from "../PinnedMemory.js"
-import type { CallSequence, CallTable } from "./callSequence.js"
+import type { CallRecord, CallSequence, CallTable } from "./callSequence.js"
 import { bindAll, loadKoffi } from "./koffi.js"
 import type { Koffi, NativeFunction, Signature } from "./koffi.js"
 import { memoryMaps } from "./memoryMaps.js"
@@ -157,9 +157,10 @@ export class Evp {
 
   /** Sequences of calls as one native call each, where that can be. */
   join<Sequences extends string>(
+    record: CallRecord,
     table: CallTable<keyof EvpFunctions, Sequences>
   ): { readonly [Name in Sequences]: CallSequence } | undefined {
-    return this.joins ? joinX64(this.koffi, memoryMaps(this.koffi), table) : undefined
+    return this.joins ? joinX64(this.koffi, memoryMaps(this.koffi), record, table) : undefined
   }
 
   /** A fresh cipher context; 0 when there is none to be had. */

@@ -222,7 +222,8 @@ class JoinedCalls implements PacketCalls {
   seal(context: number, aad: number, aadLength: number, source: number, length: number, target: number): boolean {
     this.memory.takeTag.pointFirst(target + length)
     this.write(context, aad, aadLength, source, length, target)
-    return this.runSeal(this.record.address) === 1
+    this.runSeal()
+    return this.record.succeeded
   }
 
   sealCounting(
@@ -235,13 +236,15 @@ class JoinedCalls implements PacketCalls {
   ): boolean {
     this.memory.takeTagAndStep.pointFirst(target + length)
     this.write(context, aad, aadLength, source, length, target)
-    return this.runSealCounting(this.record.address) === 1
+    this.runSealCounting()
+    return this.record.succeeded
   }
 
   open(context: number, aad: number, aadLength: number, source: number, length: number, target: number): boolean {
     this.memory.giveTag.pointFirst(source + length)
     this.write(context, aad, aadLength, source, length, target)
-    return this.runOpen(this.record.address) === 1
+    this.runOpen()
+    return this.record.succeeded
   }
 
   openCounting(
@@ -254,7 +257,8 @@ class JoinedCalls implements PacketCalls {
   ): boolean {
     this.memory.giveTagAndNonce.pointFirst(source + length)
     this.write(context, aad, aadLength, source, length, target)
-    return this.runOpenCounting(this.record.address) === 1
+    this.runOpenCounting()
+    return this.record.succeeded
   }
 
   private write(
@@ -283,6 +287,6 @@ class JoinedCalls implements PacketCalls {
 export const makePacketCalls = (evp: Evp, nonce: number, step: ParamEntry): PacketCalls => {
   const memory = new PacketMemory(evp, nonce, step)
   const record = new CallRecord(evp.slice(CallRecord.BYTES))
-  const joined = evp.join(sequences)
+  const joined = evp.join(record, sequences)
   return joined === undefined ? new SingleCalls(evp, memory) : new JoinedCalls(memory, record, joined)
 }

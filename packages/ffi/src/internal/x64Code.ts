@@ -1,4 +1,5 @@
-import type { Call, CallSequence, CallTable } from "./callSequence.js"
+import type { Call, CallRecord, CallSequence, CallTable } from "./callSequence.js"
+import { OUTCOME } from "./callSequence.js"
 import type { Koffi } from "./koffi.js"
 import type { MemoryMaps } from "./memoryMaps.js"
 import { PROT_EXEC, PROT_READ } from "./memoryMaps.js"
@@ -7,9 +8,10 @@ const PAGE_BYTES = 4096
 
 // Intel's and AMD's manuals, and the System V calling convention: arguments in RDI, RSI, RDX, RCX, R8, the answer in EAX,
 // RBX kept by whoever is called. A function is entered with the stack 8 bytes off a multiple of 16: one push mends that.
+// RBX has the record's address.
 const ENTRY_MARK = [0xf3, 0x0f, 0x1e, 0xfa] // endbr64
 const PUSH_RBX = [0x53]
-const MOV_RBX_RDI = [0x48, 0x89, 0xfb]
+const MOV_RBX = [0x48, 0xbb]
 const MOV_FROM_RBX = [[0x48, 0x8b, 0x7b], [0x48, 0x8b, 0x73], [0x48, 0x8b, 0x53], [0x48, 0x8b, 0x4b], [
   0x4c,
   0x8b,
@@ -19,8 +21,7 @@ const MOV_RAX = [0x48, 0xb8]
 const CALL_RAX = [0xff, 0xd0]
 const CMP_EAX_FROM_RBX = [0x3b, 0x43]
 const JNE = [0x0f, 0x85]
-const MOV_EAX_1 = [0xb8, 1, 0, 0, 0]
-const XOR_EAX_EAX = [0x31, 0xc0]
+const STORE_AT_RBX = [0xc7, 0x43]
 const POP_RBX = [0x5b]
 const RET = [0xc3]
 
@@ -58,13 +59,15 @@ class Assembler {
   }
 }
 
-/** `int run(record)`: 1 when each call answered as it must, 0 after the first that did not. */
+/** A function that takes and returns nothing. */
 const assemble = <Names extends string>(
   code: Assembler,
+  record: CallRecord,
   calls: ReadonlyArray<Call<Names>>,
   addressOf: (name: Names) => number
 ): void => {
-  code.emit(ENTRY_MARK, PUSH_RBX, MOV_RBX_RDI)
+  code.emit(ENTRY_MARK, PUSH_RBX, MOV_RBX)
+  code.word(record.address)
   const refused = calls.map(({ answers, name, takes }) => {
     takes.forEach((field, i) => code.emit(MOV_FROM_RBX[i], [8 * field]))
     code.emit(MOV_RAX)
@@ -72,15 +75,15 @@ const assemble = <Names extends string>(
     code.emit(CALL_RAX, CMP_EAX_FROM_RBX, [8 * answers])
     return code.jump(JNE)
   })
-  code.emit(MOV_EAX_1, POP_RBX, RET)
+  code.emit(STORE_AT_RBX, [8 * OUTCOME, 1, 0, 0, 0], POP_RBX, RET)
   for (const jump of refused) code.land(jump)
-  code.emit(XOR_EAX_EAX, POP_RBX, RET)
+  code.emit(STORE_AT_RBX, [8 * OUTCOME, 0, 0, 0, 0], POP_RBX, RET)
 }
 
 /**
- * The sequences as machine code, one native call each: from JavaScript a call costs 30 ns and 9 for each argument, from
- * here next to nothing. The code only calls: it holds the functions' addresses and nothing else, on a page that was
- * written before it may be executed and can not be written from then on. `undefined` on other machines than x64, and where
+ * The sequences as machine code, one native call each: from JavaScript a call costs 20 to 30 ns and 9 for each argument,
+ * from here next to nothing. The code only calls: it holds the addresses of the functions and of their record, on a page
+ * that was written before it may be executed and cannot be written from then on. The record must outlive it. `undefined` on other machines than x64, and where
  * the system lets no memory become executable.
  *
  * A page is kept until the process ends.
@@ -90,6 +93,7 @@ const assemble = <Names extends string>(
 export const joinX64 = <Names extends string, Sequences extends string>(
   koffi: Koffi,
   maps: MemoryMaps,
+  record: CallRecord,
   table: CallTable<Names, Sequences>
 ): { readonly [Name in Sequences]: CallSequence } | undefined => {
   if (process.arch !== "x64") return undefined
@@ -103,11 +107,11 @@ export const joinX64 = <Names extends string, Sequences extends string>(
       return address
     }
     const code = new Assembler(new Uint8Array(koffi.view(page, PAGE_BYTES)))
-    const type = koffi.proto("int", ["uintptr_t"])
+    const type = koffi.proto("void", [])
     const names = Object.keys(table) as Array<Sequences>
     const starts = names.map((name) => {
       const start = page + code.length
-      assemble(code, table[name], addressOf)
+      assemble(code, record, table[name], addressOf)
       return start
     })
     if (!maps.protect(page, PAGE_BYTES, PROT_READ | PROT_EXEC)) throw new RangeError("no memory may be executed")
