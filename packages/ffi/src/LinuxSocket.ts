@@ -13,8 +13,12 @@ export { ReceiveMessages, SendMessages } from "./internal/messageArrays.js"
 export {
   AF_INET,
   AF_INET6,
+  IP_PKTINFO,
+  IPPROTO_IP,
   IPPROTO_IPV6,
+  IPV6_RECVPKTINFO,
   IPV6_V6ONLY,
+  LOCAL_BYTES,
   NAME_BYTES,
   SO_RCVBUF,
   SO_RCVBUFFORCE,

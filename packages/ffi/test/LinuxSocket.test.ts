@@ -198,7 +198,12 @@ describe.skipIf(unavailable)("LinuxSocket", () => {
           bytesAt(headers + 40, 1)[0] > 0 ? -22 : sockets.sendmmsg(fd, headers, count, flags)
       })
       assert.notInstanceOf(answer, FfiError)
-      assert.deepStrictEqual(answer, { segmentation: false, coalescing: false, dropCounts: true })
+      assert.deepStrictEqual(answer, {
+        segmentation: false,
+        coalescing: false,
+        dropCounts: true,
+        localAddresses: false
+      })
     })
 
     it("a kernel that refuses sockets is a failed self-test", () => {

@@ -435,6 +435,24 @@ describe("on real sockets", () => {
 
   it.scopedLive.skipIf(!hasIPv6)("two transports talk over IPv6", () => exchange("::1"))
 
+  it.scopedLive("a hub on several addresses is reached at each of them", () =>
+    Effect.gen(function*() {
+      const hub = yield* real({ host: "0.0.0.0", key: key(1), allow: "any" })
+      if (hub.socketKind !== "batch") {
+        return console.log("no batched sockets: a hub answers from where the system likes")
+      }
+      for (const host of ["127.0.0.1", "127.0.0.2", "127.0.0.3"]) {
+        const client = yield* real({ host: "127.0.0.1", key: key(2) })
+        const peer = yield* client.connect({ ...to(hub), host })
+        assert.deepStrictEqual(peer.address, { host, port: hub.address.port })
+        const heard = yield* Effect.fork(Stream.runHead(hub.deliveries))
+        yield* turns
+        yield* peer.send(bytes(host))
+        assert.strictEqual(text(Option.getOrThrow(yield* Fiber.join(heard)).payload), host)
+        yield* peer.close()
+      }
+    }))
+
   it.scopedLive("a hub is found by its name", () =>
     Effect.gen(function*() {
       const hub = yield* real({ key: key(1), allow: "any" })

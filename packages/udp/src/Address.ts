@@ -5,7 +5,7 @@
  * | bytes | meaning |
  * |---|---|
  * | 0 | family: 4 or 6 |
- * | 1 | 0 |
+ * | 1 | of a received source: the number that the socket gives the address of this host that was asked; else 0 |
  * | 2-3 | port, big-endian |
  * | 4-19 | IP address; an IPv4 address stands in the first four bytes, the rest is 0 |
  * | 20-23 | IPv6 scope id (RFC 4007), big-endian; 0 for none |
@@ -270,9 +270,10 @@ export const decode = (bytes: Uint8Array, offset: number): SocketAddress => ({
  * @category comparing
  */
 export const equals = (a: Uint8Array, aOffset: number, b: Uint8Array, bOffset: number): boolean => {
-  // family, port and four bytes of IP are all that an IPv4 address has
+  if (a[aOffset] !== b[bOffset]) return false
+  // family, port and four bytes of IP are all that an IPv4 address has; what it asked is no part of who it is
   const end = a[aOffset] === 4 ? 8 : ADDRESS_BYTES
-  for (let i = 0; i < end; i++) {
+  for (let i = 2; i < end; i++) {
     if (a[aOffset + i] !== b[bOffset + i]) return false
   }
   return true

@@ -149,6 +149,24 @@ export class AddressTable {
     return (id >= TRANSIENT_BASE ? id - TRANSIENT_BASE : id) * ADDRESS_BYTES
   }
 
+  /**
+   * The number of the address of this host that its source asked, 0 for none: what goes to it goes from there.
+   *
+   * @internal
+   */
+  localOf(id: number): number {
+    return this.bytesOf(id)[this.startOf(id) + 1]
+  }
+
+  /**
+   * Nothing goes from there any more.
+   *
+   * @internal
+   */
+  forgetLocal(id: number): void {
+    this.bytesOf(id)[this.startOf(id) + 1] = 0
+  }
+
   /** @internal */
   isLasting(id: number): boolean {
     return id < TRANSIENT_BASE

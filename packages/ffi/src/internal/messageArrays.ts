@@ -3,7 +3,15 @@ import * as PinnedMemory from "../PinnedMemory.js"
 import {
   CMSGHDR,
   CONTROL_BYTES,
+  IN6_PKTINFO,
+  IN_PKTINFO,
   IOVEC,
+  IP_PKTINFO,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_PKTINFO,
+  LOCAL_BYTES,
+  LOCAL_CONTROL_BYTES,
   MMSGHDR,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
@@ -19,8 +27,11 @@ import {
 const CANARY_BYTES = 64
 const CANARY = 0xa5
 
-/** Of a segment size and of a drop count. */
-const RECEIVE_CONTROL_BYTES = 2 * CONTROL_BYTES
+/** Of a segment size, of a drop count and of an address of this host. */
+const RECEIVE_CONTROL_BYTES = 2 * CONTROL_BYTES + LOCAL_CONTROL_BYTES
+/** Of an address of this host behind a segment size. */
+const SEND_CONTROL_BYTES = CONTROL_BYTES + LOCAL_CONTROL_BYTES
+const IN_PKTINFO_CONTROL_BYTES = 32
 const SEGMENT_CONTROL_LENGTH = CMSGHDR.data + 2
 
 /** What lies between the beginnings of two buffers besides their bytes, so that not all share the same cache sets. */
@@ -33,6 +44,10 @@ const NAME_LENGTH_WORD = MMSGHDR.nameLength / 4
 const CONTROL_LENGTH_WORD = MMSGHDR.controlLength / 4
 const FLAGS_WORD = MMSGHDR.flags / 4
 const LENGTH_WORD = MMSGHDR.length / 4
+const CONTROL_WORD = MMSGHDR.control / 4
+
+/** Where the four bytes of an IPv4 address stand in an IPv4-mapped one (RFC 4291 section 2.5.5.2). */
+const MAPPED_BYTES = 12
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
@@ -112,11 +127,16 @@ export class ReceiveMessages {
   readonly segments: Uint32Array
   /** Whether a message was longer than its buffer, by number: `MSG_TRUNC` of its flags. */
   readonly flags: Uint32Array
+  /** Whether message `i` told which address of this host it was sent to (1). */
+  readonly located: Uint8Array
+  /** Those addresses, `LOCAL_BYTES` each. */
+  readonly locals: Uint8Array
   /** What the kernel dropped on this socket so far, modulo 2^32, as the last message that told it did (SO_RXQ_OVFL). */
   dropped = 0
   private readonly arrays: Arrays
   private readonly headerWords: Uint32Array
   private readonly controls: DataView
+  private readonly controlBytes: Uint8Array
 
   /** How much memory that many messages of that length need. */
   static bytes(count: number, bufferBytes: number): number {
@@ -137,6 +157,9 @@ export class ReceiveMessages {
     this.names = arrays.names.bytes
     this.headerWords = arrays.headerWords
     this.controls = arrays.controls.view
+    this.controlBytes = arrays.controls.bytes
+    this.located = new Uint8Array(count)
+    this.locals = new Uint8Array(count * LOCAL_BYTES)
     this.nameLengths = new Uint32Array(count)
     this.lengths = new Uint32Array(count)
     this.segments = new Uint32Array(count)
@@ -166,6 +189,7 @@ export class ReceiveMessages {
       this.lengths[i] = headerWords[header + LENGTH_WORD]
       this.flags[i] = headerWords[header + FLAGS_WORD]
       this.segments[i] = 0
+      this.located[i] = 0
       const controlLength = headerWords[header + CONTROL_LENGTH_WORD]
       if (controlLength > 0) this.readControl(i, controlLength)
       this.prepare(i)
@@ -198,8 +222,27 @@ export class ReceiveMessages {
       const value = controls.getUint32(at + CMSGHDR.data, true)
       if (level === SOL_UDP && type === UDP_GRO) this.segments[i] = value
       else if (level === SOL_SOCKET && type === SO_RXQ_OVFL) this.dropped = value
+      else if (at + length <= end) this.readLocal(i, level, type, at + CMSGHDR.data, length - CMSGHDR.data)
       at += Math.ceil(length / 8) * 8
     }
+  }
+
+  /** Which address of this host message `i` was sent to, if that is what the control data at `at` tells. */
+  private readLocal(i: number, level: number, type: number, at: number, bytes: number): void {
+    const { controlBytes, locals } = this
+    const local = i * LOCAL_BYTES
+    if (level === IPPROTO_IP && type === IP_PKTINFO && bytes === IN_PKTINFO.bytes) {
+      locals.fill(0, local, local + LOCAL_BYTES)
+      locals.fill(0xff, local + MAPPED_BYTES - 2, local + MAPPED_BYTES)
+      for (let j = 0; j < 4; j++) locals[local + MAPPED_BYTES + j] = controlBytes[at + IN_PKTINFO.local + j]
+    } else if (level === IPPROTO_IPV6 && type === IPV6_PKTINFO && bytes === IN6_PKTINFO.bytes) {
+      for (let j = 0; j < LOCAL_BYTES; j++) locals[local + j] = controlBytes[at + j]
+      // only a link-local address is one of an interface: others may be answered through another one
+      if (locals[local] !== 0xfe || (locals[local + 1] & 0xc0) !== 0x80) {
+        locals.fill(0, local + IN6_PKTINFO.interface, local + LOCAL_BYTES)
+      }
+    } else return
+    this.located[i] = 1
   }
 }
 
@@ -219,7 +262,7 @@ export class SendMessages {
 
   /** How much memory that many messages need; their bytes lie elsewhere. */
   static bytes(count: number): number {
-    return Arrays.bytes(count, CONTROL_BYTES)
+    return Arrays.bytes(count, SEND_CONTROL_BYTES)
   }
 
   constructor(
@@ -227,7 +270,7 @@ export class SendMessages {
     readonly count: number,
     memory: PinnedMemory.PinnedMemory = PinnedMemory.make(SendMessages.bytes(count))
   ) {
-    const arrays = new Arrays(memory, count, CONTROL_BYTES)
+    const arrays = new Arrays(memory, count, SEND_CONTROL_BYTES)
     this.arrays = arrays
     this.names = arrays.names
     this.headerWords = arrays.headerWords
@@ -235,7 +278,7 @@ export class SendMessages {
     this.segmentWords = words(arrays.controls)
     const { view } = arrays.controls
     for (let i = 0; i < count; i++) {
-      const at = i * CONTROL_BYTES
+      const at = i * SEND_CONTROL_BYTES
       view.setUint32(at + CMSGHDR.length, SEGMENT_CONTROL_LENGTH, true)
       view.setInt32(at + CMSGHDR.level, SOL_UDP, true)
       view.setInt32(at + CMSGHDR.type, UDP_SEGMENT, true)
@@ -253,13 +296,45 @@ export class SendMessages {
     headerWords[header + MMSGHDR.name / 4] = name >>> 0
     headerWords[header + MMSGHDR.name / 4 + 1] = (name / 2 ** 32) >>> 0
     headerWords[header + NAME_LENGTH_WORD] = nameLength
+    const control = this.arrays.controls.address + i * SEND_CONTROL_BYTES
+    headerWords[header + CONTROL_WORD] = control
+    headerWords[header + CONTROL_WORD + 1] = control / 2 ** 32
     headerWords[header + CONTROL_LENGTH_WORD] = segment > 0 ? CONTROL_BYTES : 0
     const iovec = i * IOVEC_WORDS
     iovecWords[iovec + IOVEC.base / 4] = data >>> 0
     iovecWords[iovec + IOVEC.base / 4 + 1] = (data / 2 ** 32) >>> 0
     iovecWords[iovec + IOVEC.length / 4] = length
     // its lower half is the segment size, the upper one padding
-    if (segment > 0) this.segmentWords[(i * CONTROL_BYTES + CMSGHDR.data) / 4] = segment
+    if (segment > 0) this.segmentWords[(i * SEND_CONTROL_BYTES + CMSGHDR.data) / 4] = segment
+  }
+
+  /**
+   * Lets message `i`, once it is made, go from the address of this host at `at` of `locals` (`LOCAL_BYTES`), on a socket
+   * of IPv6 or of IPv4.
+   */
+  setLocal(i: number, ipv6: boolean, locals: Uint8Array, at: number): void {
+    const { bytes, view } = this.arrays.controls
+    const control = i * SEND_CONTROL_BYTES + CONTROL_BYTES
+    const data = control + CMSGHDR.data
+    bytes.fill(0, control, control + LOCAL_CONTROL_BYTES)
+    view.setUint32(
+      control + CMSGHDR.length,
+      CMSGHDR.data + (ipv6 ? IN6_PKTINFO.bytes : IN_PKTINFO.bytes),
+      true
+    )
+    view.setInt32(control + CMSGHDR.level, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, true)
+    view.setInt32(control + CMSGHDR.type, ipv6 ? IPV6_PKTINFO : IP_PKTINFO, true)
+    if (ipv6) bytes.set(locals.subarray(at, at + LOCAL_BYTES), data)
+    else bytes.set(locals.subarray(at + MAPPED_BYTES, at + MAPPED_BYTES + 4), data + IN_PKTINFO.local)
+    const header = i * HEADER_WORDS
+    const isAlone = this.headerWords[header + CONTROL_LENGTH_WORD] === 0
+    if (isAlone) {
+      const address = this.arrays.controls.address + control
+      this.headerWords[header + CONTROL_WORD] = address
+      this.headerWords[header + CONTROL_WORD + 1] = address / 2 ** 32
+    }
+    const room = ipv6 ? LOCAL_CONTROL_BYTES : IN_PKTINFO_CONTROL_BYTES
+    this.headerWords[header + CONTROL_LENGTH_WORD] = (isAlone ? 0 : CONTROL_BYTES) + room
   }
 
   /** Sends the messages from `first` to `end` - 1. Returns how many went, or the `errno` of the first as a negative number. */

@@ -28,6 +28,12 @@ export const SOCKADDR_IN = { family: 0, port: 2, address: 4, bytes: 16 } as cons
 /** `struct sockaddr_in6`; port and flow label are big-endian, family and scope id are not. */
 export const SOCKADDR_IN6 = { family: 0, port: 2, flow: 4, address: 8, scope: 24, bytes: 28 } as const
 
+/** `struct in_pktinfo`: the interface, the host's own address, the address in the datagram. */
+export const IN_PKTINFO = { interface: 0, local: 4, destination: 8, bytes: 12 } as const
+
+/** `struct in6_pktinfo`. */
+export const IN6_PKTINFO = { address: 0, interface: 16, bytes: 20 } as const
+
 /** `struct pollfd`. */
 export const POLLFD = { fd: 0, events: 4, returned: 6, bytes: 8 } as const
 
@@ -36,6 +42,15 @@ export const NAME_BYTES = 32
 
 /** What a control message with a `uint16_t` or an `int` takes, its padding included. */
 export const CONTROL_BYTES = 24
+
+/** What a control message with an `in6_pktinfo` takes, its padding included; more than one with an `in_pktinfo`. */
+export const LOCAL_CONTROL_BYTES = 40
+
+/**
+ * An address of this host as it goes in and out here, in the form of `in6_pktinfo`: 16 bytes of IP, an IPv4 address as an
+ * IPv4-mapped one, and the number of the interface.
+ */
+export const LOCAL_BYTES = 20
 
 /** The IPv4 address family. */
 export const AF_INET = 2
@@ -72,10 +87,19 @@ export const SO_RCVBUFFORCE = 33
 /** Tells with each message how many the kernel has dropped before it. */
 export const SO_RXQ_OVFL = 40
 
+/** The level of options of IPv4. */
+export const IPPROTO_IP = 0
+/** Tells with each message which address it was sent to, and lets a message go from one (`ip(7)`). */
+export const IP_PKTINFO = 8
+
 /** The level of options of IPv6. */
 export const IPPROTO_IPV6 = 41
 /** An IPv6 socket takes no IPv4 datagrams. */
 export const IPV6_V6ONLY = 26
+
+/** Tells with each message which address it was sent to (`ipv6(7)`). */
+export const IPV6_RECVPKTINFO = 49
+export const IPV6_PKTINFO = 50
 
 /** The level of options of UDP. */
 export const SOL_UDP = 17

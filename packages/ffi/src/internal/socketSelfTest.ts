@@ -5,6 +5,11 @@ import { ReceiveMessages, SendMessages } from "./messageArrays.js"
 import {
   AF_INET,
   AF_INET6,
+  IP_PKTINFO,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_RECVPKTINFO,
+  LOCAL_BYTES,
   MSG_TRUNC,
   NAME_BYTES,
   SO_RCVBUF,
@@ -25,6 +30,8 @@ export interface SocketFeatures {
   readonly coalescing: boolean
   /** Messages tell how many were dropped before them (SO_RXQ_OVFL). */
   readonly dropCounts: boolean
+  /** Messages tell which address of this host they were sent to, and may go from it (IP_PKTINFO, IPV6_PKTINFO). */
+  readonly localAddresses: boolean
 }
 
 /** How long a datagram may take over the loopback interface, in milliseconds. */
@@ -44,6 +51,10 @@ class Mismatch extends Error {}
 const expect = (what: string, seen: number, expected: number): void => {
   if (seen !== expected) throw new Mismatch(`${what} is ${seen} instead of ${expected}`)
 }
+
+/** 127.0.0.2 as an IPv4-mapped address, and ::1. */
+const SECOND = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 2]
+const LOOPBACK = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 
 const pattern = (i: number, seed: number): number => (i * 7 + seed * 31 + 1) & 0xff
 
@@ -190,6 +201,52 @@ class Echo {
     throw new Mismatch(`the number of dropped messages is ${receiving.dropped}, which is not what was lost`)
   }
 
+  /** A socket of all addresses hears which one it was asked at, and answers from that one. */
+  locals(family: number): boolean {
+    const { names, receiving, sending, sockets } = this
+    const ipv4 = family === AF_INET
+    const asker = this.bound(family, 0)
+    const askerName = names.bytes.slice(0, NAME_BYTES)
+    const answerer = sockets.socket(family, SOCK_DGRAM)
+    this.open.push(answerer)
+    const nameLength = ipv4 ? SOCKADDR_IN.bytes : SOCKADDR_IN6.bytes
+    const at = NAME_BYTES
+    names.bytes.fill(0, at, at + NAME_BYTES)
+    names.view.setUint16(at + SOCKADDR_IN.family, family, true)
+    sockets.bind(answerer, names.address + at, nameLength)
+    try {
+      if (ipv4) sockets.setsockopt(answerer, IPPROTO_IP, IP_PKTINFO, 1)
+      else sockets.setsockopt(answerer, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+    } catch {
+      return false
+    }
+    sockets.getsockname(answerer, names.address + at, NAME_BYTES)
+    const expected = ipv4 ? SECOND : LOOPBACK
+    if (ipv4) names.bytes.set(SECOND.slice(12), at + SOCKADDR_IN.address)
+    else names.bytes.set(LOOPBACK, at + SOCKADDR_IN6.address)
+    const asked = names.bytes.slice(at, at + NAME_BYTES)
+    // a host may have no second loopback address
+    if (this.send(asker, family, [1], 0) !== 1) return false
+    this.receive(answerer, 0)
+    expect("whether a message tells where it was sent to", receiving.located[0], 1)
+    for (let i = 0; i < expected.length; i++) {
+      expect(`byte ${i} of an address of this host`, receiving.locals[i], expected[i])
+    }
+    names.bytes.set(askerName, at)
+    const local = receiving.locals.slice(0, LOCAL_BYTES)
+    // alone, and behind a segment size
+    for (const segment of [0, SEGMENT]) {
+      sending.set(0, names.address + at, nameLength, this.data.address, 2 * segment + 1, segment)
+      sending.setLocal(0, !ipv4, local, 0)
+      if (sending.send(answerer, 0, 1) !== 1) return false
+      for (let part = segment === 0 ? 1 : 3; part > 0; part--) {
+        this.receive(asker, 0)
+        for (let i = 0; i < nameLength; i++) expect(`byte ${i} of an answer's source`, receiving.names[i], asked[i])
+      }
+    }
+    return true
+  }
+
   checkCanaries(): void {
     if (!this.sending.intact || !this.receiving.intact || !this.short.intact) {
       throw new Mismatch("a call wrote outside of its structures")
@@ -206,8 +263,14 @@ export const socketSelfTest = (sockets: LinuxSockets): SocketFeatures | FfiError
   const echo = new Echo(sockets)
   try {
     echo.singles(AF_INET)
-    const features = { ...echo.segments(), dropCounts: echo.drops() }
-    if (hasIPv6(echo)) echo.singles(AF_INET6)
+    const { coalescing, segmentation } = echo.segments()
+    const dropCounts = echo.drops()
+    let localAddresses = echo.locals(AF_INET)
+    if (hasIPv6(echo)) {
+      echo.singles(AF_INET6)
+      localAddresses = echo.locals(AF_INET6) && localAddresses
+    }
+    const features = { segmentation, coalescing, dropCounts, localAddresses }
     echo.checkCanaries()
     return features
   } catch (cause) {

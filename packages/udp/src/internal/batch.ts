@@ -15,10 +15,14 @@ import { makeStats, type UdpSocketShape } from "../UdpSocketShape.js"
 import { BatchReceiver } from "./batchReceiver.js"
 import { BatchSender } from "./batchSender.js"
 import { Doorbell } from "./doorbell.js"
+import { LocalAddresses } from "./localAddresses.js"
 import { nameBytes, readName, writeName } from "./sockaddr.js"
 
 const {
+  IP_PKTINFO,
+  IPPROTO_IP,
   IPPROTO_IPV6,
+  IPV6_RECVPKTINFO,
   IPV6_V6ONLY,
   NAME_BYTES,
   SO_RCVBUF,
@@ -40,6 +44,10 @@ const MAX_PAYLOAD_IPV6 = 65_527
 /** More than the kernel gives anybody. */
 const MAX_BUFFER_BYTES = 2 ** 30
 
+/** Where the IP stands in an `Address`. */
+const FIRST_IP = 4
+const IP_BYTES = 16
+
 /** Milliseconds until the next attempt to send when the last one sent nothing. */
 const RETRY_MILLIS = 1
 
@@ -60,13 +68,23 @@ const ask = (
   return sockets.getsockopt(fd, SOL_SOCKET, option)
 }
 
+/** Whether a socket there hears what comes to any address of this host. */
+const isOfAll = (address: Uint8Array): boolean => {
+  for (let i = FIRST_IP; i < FIRST_IP + IP_BYTES; i++) if (address[i] !== 0) return false
+  return true
+}
+
 /** Sets all options and binds; returns the address that the system gave. Throws what the system says. */
 const bind = (
-  { coalescing, dropCounts, sockets }: LinuxSocket.LinuxSocketLibrary,
+  { coalescing, dropCounts, localAddresses, sockets }: LinuxSocket.LinuxSocketLibrary,
   fd: number,
   address: Uint8Array,
   options: ResolvedOptions
-): { readonly localAddress: Address.SocketAddress; readonly granted: UdpSocketShape["granted"] } => {
+): {
+  readonly localAddress: Address.SocketAddress
+  readonly granted: UdpSocketShape["granted"]
+  readonly locals: LocalAddresses | undefined
+} => {
   const ipv6 = address[0] === 6
   // libuv sets it on what it adopts; whoever else sets it could then bind the same port and take our datagrams
   sockets.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 0)
@@ -78,13 +96,19 @@ const bind = (
   }
   if (dropCounts) sockets.setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, 1)
   if (coalescing) sockets.setsockopt(fd, SOL_UDP, UDP_GRO, 1)
+  // sockets that share a port pass datagrams on to one another, and each has numbers of its own for what was asked
+  const locals = localAddresses && isOfAll(address) && !options.reusePort ? new LocalAddresses() : undefined
+  if (locals !== undefined) {
+    if (ipv6) sockets.setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+    else sockets.setsockopt(fd, IPPROTO_IP, IP_PKTINFO, 1)
+  }
   const name = PinnedMemory.make(NAME_BYTES).slice(NAME_BYTES)
   writeName(address, 0, ipv6, name.bytes, 0)
   sockets.bind(fd, name.address, nameBytes(ipv6))
   sockets.getsockname(fd, name.address, NAME_BYTES)
   const bound = new Uint8Array(Address.ADDRESS_BYTES)
   readName(name.bytes, 0, bound, 0)
-  return { localAddress: Address.decode(bound, 0), granted }
+  return { localAddress: Address.decode(bound, 0), granted, locals }
 }
 
 /**
@@ -103,6 +127,7 @@ export class BatchSocket implements UdpSocketShape {
   readonly outbox: SendBatch
   readonly stats = makeStats()
   readonly fd: number
+  readonly locals: LocalAddresses | undefined
 
   private readonly receiver: BatchReceiver
   private readonly sender: BatchSender
@@ -120,11 +145,12 @@ export class BatchSocket implements UdpSocketShape {
     private readonly options: ResolvedOptions,
     readonly closed: Deferred.Deferred<void, UdpSocketError>
   ) {
-    const { localAddress, granted } = bind(library, doorbell.fd, address, options)
+    const { granted, localAddress, locals } = bind(library, doorbell.fd, address, options)
     const ipv6 = address[0] === 6
     this.fd = doorbell.fd
     this.localAddress = localAddress
     this.granted = granted
+    this.locals = locals
     this.maxDatagramBytes = options.maxDatagramBytes
     this.turnBudget = options.turnBudget
     if (library.dropCounts) this.stats.kernelDrops = 0

@@ -4,11 +4,12 @@ import { ADDRESS_BYTES } from "../Address.js"
 import type { ReceiveBatch } from "../DatagramBatch.js"
 import type { UdpSocketStats } from "../UdpSocketShape.js"
 import { handOver } from "./handOver.js"
+import type { LocalAddresses } from "./localAddresses.js"
 import { MAX_SEGMENTS, MESSAGES, ReceiveSpace } from "./receiveSpace.js"
 import { readName } from "./sockaddr.js"
 
 const { EAGAIN, EBADF, EINTR, ENOTSOCK } = constants.errno
-const { NAME_BYTES } = LinuxSocket
+const { LOCAL_BYTES, NAME_BYTES } = LinuxSocket
 
 /** Errors in a row after which a turn stops asking. */
 const MAX_ERRORS = 16
@@ -20,6 +21,8 @@ export interface ReceiverHost {
   readonly stats: UdpSocketStats
   readonly turnBudget: number
   readonly maxDatagramBytes: number
+  /** Of a socket of all addresses, where messages tell which one they were sent to. */
+  readonly locals: LocalAddresses | undefined
   /** The socket is no more. */
   readonly onDead: (errno: number) => void
 }
@@ -132,11 +135,14 @@ export class BatchReceiver {
 
   /** Adds the datagrams of message `i`. */
   private split(messages: LinuxSocket.ReceiveMessages, batch: ReceiveBatch, i: number): void {
-    const { maxDatagramBytes, stats } = this.host
+    const { locals, maxDatagramBytes, stats } = this.host
     const source = i * ADDRESS_BYTES
     if (!readName(messages.names, i * NAME_BYTES, batch.addresses, source)) {
       stats.receiveErrors++
       return
+    }
+    if (locals !== undefined && messages.located[i] === 1) {
+      batch.addresses[source + 1] = locals.numberOf(messages.locals, i * LOCAL_BYTES)
     }
     const start = i * messages.stride
     const length = messages.lengths[i]

@@ -4,12 +4,17 @@ import * as Address from "../Address.js"
 import { AddressTable } from "../AddressTable.js"
 import { SendBatch } from "../DatagramBatch.js"
 import type { UdpSocketStats } from "../UdpSocketShape.js"
+import type { LocalAddresses } from "./localAddresses.js"
 import { NameTable } from "./nameTable.js"
 import { isReachable, nameBytes, writeName } from "./sockaddr.js"
 import { WaitingDatagrams } from "./waitingDatagrams.js"
 
-const { EAGAIN, EBADF, EINTR, EINVAL, EIO, EMSGSIZE, ENOBUFS, ENOMEM, ENOTSOCK } = constants.errno
-const { NAME_BYTES } = LinuxSocket
+const { EADDRNOTAVAIL, EAGAIN, EBADF, EINTR, EINVAL, EIO, EMSGSIZE, ENETUNREACH, ENOBUFS, ENODEV, ENOMEM, ENOTSOCK } =
+  constants.errno
+const { LOCAL_BYTES, NAME_BYTES } = LinuxSocket
+
+/** What a message is refused with that is to go from an address which this host has no more. */
+const NO_SUCH_SOURCE: ReadonlyArray<number> = [EINVAL, EADDRNOTAVAIL, ENETUNREACH, ENODEV]
 
 const OUTBOX_CAPACITY = 2_048
 /** Four messages of the longest; a full outbox is sent at once. */
@@ -34,6 +39,8 @@ export interface SenderHost {
   readonly fd: number
   readonly stats: UdpSocketStats
   readonly addresses: AddressTable
+  /** Of a socket of all addresses, those that sources asked. */
+  readonly locals: LocalAddresses | undefined
   /** The system takes no more for now: `retry` is wanted later. */
   readonly onBlocked: () => void
   /** The socket is no more. */
@@ -188,6 +195,10 @@ export class BatchSender {
           return batch.count
         }
         const datagrams = ends[message] - first
+        if (NO_SUCH_SOURCE.includes(errno) && forgetLocals(batch, addresses, first, ends[message])) {
+          next = first
+          break
+        }
         if (datagrams > 1 && (errno === EINVAL || errno === EIO || errno === EMSGSIZE)) {
           suspect = first
           suspectErrno = errno
@@ -209,7 +220,7 @@ export class BatchSender {
 
   /** Makes messages of the datagrams from `from` on; returns the first that is in none. */
   private build(batch: SendBatch, addresses: AddressTable, arena: number, from: number, singlesUntil: number): number {
-    const { ends, firsts, maxSegment, messages } = this
+    const { ends, firsts, host: { locals }, maxSegment, messages, options: { ipv6 } } = this
     const { addressIds, count, lengths, offsets } = batch
     let built = 0
     let i = from
@@ -239,6 +250,10 @@ export class BatchSender {
         bytes,
         i - first > 1 ? length : 0
       )
+      if (locals !== undefined) {
+        const local = addresses.localOf(id)
+        if (local > 0) messages.setLocal(built, ipv6, locals.bytes, local * LOCAL_BYTES)
+      }
       firsts[built] = first
       ends[built++] = i
     }
@@ -271,5 +286,17 @@ export class BatchSender {
 
 const isSame = (addresses: AddressTable, id: number, other: number): boolean =>
   id === other ||
-  (other !== 0 &&
+  (other !== 0 && addresses.localOf(id) === addresses.localOf(other) &&
     Address.equals(addresses.bytesOf(id), addresses.startOf(id), addresses.bytesOf(other), addresses.startOf(other)))
+
+/** Whether some of the datagrams from `first` to `end` - 1 were to go from an address of this host; now they are not. */
+const forgetLocals = (batch: SendBatch, addresses: AddressTable, first: number, end: number): boolean => {
+  let forgotten = false
+  for (let i = first; i < end; i++) {
+    const id = batch.addressIds[i]
+    if (addresses.localOf(id) === 0) continue
+    addresses.forgetLocal(id)
+    forgotten = true
+  }
+  return forgotten
+}
