@@ -12,11 +12,11 @@ const PAGE_BYTES = 4096
 const ENTRY_MARK = [0xf3, 0x0f, 0x1e, 0xfa] // endbr64
 const PUSH_RBX = [0x53]
 const MOV_RBX = [0x48, 0xbb]
-const MOV_FROM_RBX = [[0x48, 0x8b, 0x7b], [0x48, 0x8b, 0x73], [0x48, 0x8b, 0x53], [0x48, 0x8b, 0x4b], [
-  0x4c,
-  0x8b,
-  0x43
-]]
+const MOV_RDI_FROM_RBX = [0x48, 0x8b, 0x7b]
+const MOV_RSI_FROM_RBX = [0x48, 0x8b, 0x73]
+const MOV_RDX_FROM_RBX = [0x48, 0x8b, 0x53]
+const MOV_RCX_FROM_RBX = [0x48, 0x8b, 0x4b]
+const MOV_R8_FROM_RBX = [0x4c, 0x8b, 0x43]
 const MOV_RAX = [0x48, 0xb8]
 const CALL_RAX = [0xff, 0xd0]
 const CMP_EAX_FROM_RBX = [0x3b, 0x43]
@@ -24,6 +24,9 @@ const JNE = [0x0f, 0x85]
 const STORE_AT_RBX = [0xc7, 0x43]
 const POP_RBX = [0x5b]
 const RET = [0xc3]
+
+/** By the argument's place. */
+const MOV_ARGUMENT = [MOV_RDI_FROM_RBX, MOV_RSI_FROM_RBX, MOV_RDX_FROM_RBX, MOV_RCX_FROM_RBX, MOV_R8_FROM_RBX]
 
 /** Machine code as it grows. */
 class Assembler {
@@ -69,7 +72,7 @@ const assemble = <Names extends string>(
   code.emit(ENTRY_MARK, PUSH_RBX, MOV_RBX)
   code.word(record.address)
   const refused = calls.map(({ answers, name, takes }) => {
-    takes.forEach((field, i) => code.emit(MOV_FROM_RBX[i], [8 * field]))
+    takes.forEach((field, i) => code.emit(MOV_ARGUMENT[i], [8 * field]))
     code.emit(MOV_RAX)
     code.word(addressOf(name))
     code.emit(CALL_RAX, CMP_EAX_FROM_RBX, [8 * answers])
@@ -83,10 +86,10 @@ const assemble = <Names extends string>(
 /**
  * The sequences as machine code, one native call each: from JavaScript a call costs 20 to 30 ns and 9 for each argument,
  * from here next to nothing. The code only calls: it holds the addresses of the functions and of their record, on a page
- * that was written before it may be executed and cannot be written from then on. The record must outlive it. `undefined` on other machines than x64, and where
- * the system lets no memory become executable.
+ * that was written before it may be executed and cannot be written from then on. `undefined` on other machines than x64,
+ * and where the system lets no memory become executable.
  *
- * A page is kept until the process ends.
+ * The record must outlive the sequences. A page is kept until the process ends.
  *
  * @internal
  */

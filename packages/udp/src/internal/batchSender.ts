@@ -195,7 +195,10 @@ export class BatchSender {
           return batch.count
         }
         const datagrams = ends[message] - first
-        if (NO_SUCH_SOURCE.includes(errno) && forgetLocals(batch, addresses, first, ends[message])) {
+        // one of several datagrams may be refused for being one of several: that is tried first
+        const isRefused = NO_SUCH_SOURCE.includes(errno) && (datagrams === 1 || errno !== EINVAL)
+        if (isRefused && forgetLocals(batch, addresses, first, ends[message])) {
+          suspect = -1
           next = first
           break
         }
