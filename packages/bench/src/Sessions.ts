@@ -44,6 +44,7 @@ export const run = ({ duration, hz, sessions }: SessionsOptions): Effect.Effect<
         consumer: "callback",
         senders: SENDERS,
         sessions,
+        giveWay: true,
         options: { coalesce: false }
       })
       const phase = (number: number, seconds: number) =>
@@ -98,7 +99,7 @@ export const run = ({ duration, hz, sessions }: SessionsOptions): Effect.Effect<
           "sender drops": paced.senderDrops
         }]
       }],
-      lifted: LIFTED_TEXT,
+      lifted: { ...LIFTED_TEXT, priority: "the senders give way to the hub, whose cores they share (nice 10)" },
       goals: [
         atLeast(
           `${asked.toLocaleString("en")} packets/s offered, at least ${round(share * 100, 2)} % delivered`,

@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { fork } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { createRequire } from "node:module"
+import { constants, setPriority } from "node:os"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { BenchError } from "../BenchError.js"
 import type { Answer, Question } from "./messages.js"
@@ -21,6 +22,8 @@ export interface Child<Role extends keyof Roles> {
     argument: Argument<Roles[Role][Name]>,
     seconds?: number
   ) => Effect.Effect<Reply<Roles[Role][Name]>, BenchError>
+  /** From now on its main thread gives way to whoever wants the same core (nice 10). */
+  readonly giveWay: Effect.Effect<void>
 }
 
 type Argument<Handler> = Handler extends () => unknown ? undefined
@@ -125,6 +128,9 @@ export const start = <Role extends keyof Roles>(
         })
     ),
     (running) => ({
+      giveWay: Effect.sync(() => {
+        if (running.child.pid !== undefined) setPriority(running.child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
+      }),
       ask: (question, argument, seconds = 0) =>
         Effect.async<never, BenchError>((resume) => {
           running.question(

@@ -179,6 +179,8 @@ export interface ConnectedOptions {
   readonly sessions: number
   /** A socket and an identity for every session. */
   readonly apart?: boolean
+  /** The senders give way to the hub where they share its cores, as those on other machines do. */
+  readonly giveWay?: boolean
   readonly options?: IntentraOptions
 }
 
@@ -186,7 +188,7 @@ export interface ConnectedOptions {
 export const joinSeconds = (sessions: number, apart = false): number => sessions / (apart ? 10 : 100)
 
 export const connected = (
-  { apart = false, consumer, options = {}, senders, sessions }: ConnectedOptions
+  { apart = false, consumer, giveWay = false, options = {}, senders, sessions }: ConnectedOptions
 ): Effect.Effect<Connected, BenchError, Scope.Scope> =>
   Effect.gen(function*() {
     const receiver = yield* start("receiver")
@@ -203,6 +205,7 @@ export const connected = (
         }, joinSeconds(sessions, apart)),
       { concurrency: "unbounded" }
     )
+    if (giveWay) yield* Effect.forEach(sending, (sender) => sender.giveWay)
     return { receiver, senders: sending, socket: hub.socket, crypto: hub.crypto }
   })
 
