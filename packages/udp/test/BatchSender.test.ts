@@ -5,31 +5,15 @@ import { constants } from "node:os"
 import type { UdpSocketOptions } from "../src/index.js"
 import * as batch from "../src/internal/batch.js"
 import { collect, idOf, numbered, put } from "./support/contract.js"
-import { hasBatch, hostUntil } from "./support/kits.js"
+import { answering, hasBatch, hostUntil, type Send } from "./support/kits.js"
 
 const { EAGAIN, ECONNREFUSED, EINTR, EINVAL, EIO, EMSGSIZE, ENOBUFS, EPERM } = constants.errno
-
-type Send = LinuxSocket.LinuxSockets["sendmmsg"]
 
 /** A socket whose system answers otherwise, and one that it sends to. */
 const pair = (answer: (real: Send) => Send, options: UdpSocketOptions = {}) =>
   Effect.gen(function*() {
-    const library = LinuxSocket.load()
-    if (!("sockets" in library)) return assert.fail("there are batched sockets here")
-    const real = library.sockets
-    const sockets: LinuxSocket.LinuxSockets = {
-      socket: (family, kind) => real.socket(family, kind),
-      bind: (fd, name, length) => real.bind(fd, name, length),
-      getsockname: (fd, name, length) => real.getsockname(fd, name, length),
-      setsockopt: (fd, level, option, value) => real.setsockopt(fd, level, option, value),
-      getsockopt: (fd, level, option) => real.getsockopt(fd, level, option),
-      recvmmsg: real.recvmmsg,
-      sendmmsg: answer(real.sendmmsg),
-      waitReadable: (fd, millis) => real.waitReadable(fd, millis),
-      dup3: (from, onto) => real.dup3(from, onto),
-      close: (fd) => real.close(fd)
-    }
-    const sender = yield* batch.make(options, () => ({ ...library, sockets }))
+    const { sockets: real } = answering((send) => send)
+    const sender = yield* batch.make(options, () => answering(answer))
     const receiver = yield* batch.make({ maxDatagramBytes: 65_535 })
     return { real, sender, received: collect(receiver), id: idOf(sender, receiver.localAddress) }
   })

@@ -7,11 +7,9 @@ import type { ReceiveBatch, UdpSocketOptions, UdpSocketShape } from "../src/inde
 import * as batch from "../src/internal/batch.js"
 import { LocalAddresses } from "../src/internal/localAddresses.js"
 import { collect, idOf, numbered, put } from "./support/contract.js"
-import { hasBatch, hasIPv6, hostUntil } from "./support/kits.js"
+import { answering, hasBatch, hasIPv6, hasLocals, hostUntil, type Send } from "./support/kits.js"
 
 const { LOCAL_BYTES } = LinuxSocket
-const library = LinuxSocket.load()
-const hasLocals = hasBatch && "sockets" in library && library.localAddresses
 if (!hasLocals) process.stdout.write("Answers from the address that was asked are skipped: no IP_PKTINFO here\n")
 
 describe.skipIf(!hasBatch)("LocalAddresses", () => {
@@ -56,7 +54,7 @@ const law = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>): voi
 const open = (host: string, options: UdpSocketOptions = {}) => batch.make({ host, port: 0, ...options })
 
 /** Answers every datagram, from the handler, as a transport does a stranger or a session. */
-const answering = (socket: UdpSocketShape, lasting: boolean): void => {
+const echo = (socket: UdpSocketShape, lasting: boolean): void => {
   socket.setHandler((received: ReceiveBatch) => {
     const { addressOffsets, addresses, arena, count, first, lengths, offsets } = received
     const table = socket.addresses
@@ -74,7 +72,7 @@ describe.skipIf(!hasLocals)("a socket of all addresses", () => {
       `answers ${lasting ? "whom it knows" : "a stranger"} from the address that was asked, singly and by the batch`,
       Effect.gen(function*() {
         const hub = yield* open("0.0.0.0")
-        answering(hub, lasting)
+        echo(hub, lasting)
         const peer = yield* open("127.0.0.1")
         const received = collect(peer)
         const { port } = hub.localAddress
@@ -101,7 +99,7 @@ describe.skipIf(!hasLocals)("a socket of all addresses", () => {
     Effect.gen(function*() {
       if (!hasIPv6) return
       const hub = yield* open("::")
-      answering(hub, true)
+      echo(hub, true)
       const { port } = hub.localAddress
       const asked = ["127.0.0.2", "::1", "127.0.0.1"]
       for (const host of asked) {
@@ -140,24 +138,11 @@ describe.skipIf(!hasLocals)("a socket of all addresses", () => {
   law(
     "answers from where the system likes once it has the asked address no more",
     Effect.gen(function*() {
-      if (!("sockets" in library)) return
       let refusals = 1
-      const { sockets } = library
-      const refusing: LinuxSocket.LinuxSockets = {
-        socket: (family, kind) => sockets.socket(family, kind),
-        bind: (fd, name, length) => sockets.bind(fd, name, length),
-        getsockname: (fd, name, length) => sockets.getsockname(fd, name, length),
-        setsockopt: (fd, level, option, value) => sockets.setsockopt(fd, level, option, value),
-        getsockopt: (fd, level, option) => sockets.getsockopt(fd, level, option),
-        recvmmsg: (fd, headers, count, flags) => sockets.recvmmsg(fd, headers, count, flags),
-        sendmmsg: (fd, headers, count, flags) =>
-          refusals-- > 0 ? -constants.errno.EINVAL : sockets.sendmmsg(fd, headers, count, flags),
-        waitReadable: (fd, millis) => sockets.waitReadable(fd, millis),
-        dup3: (from, onto) => sockets.dup3(from, onto),
-        close: (fd) => sockets.close(fd)
-      }
-      const hub = yield* batch.make({ host: "0.0.0.0", port: 0 }, () => ({ ...library, sockets: refusing }))
-      answering(hub, true)
+      const refusing = (real: Send): Send => (fd, headers, count, flags) =>
+        refusals-- > 0 ? -constants.errno.EINVAL : real(fd, headers, count, flags)
+      const hub = yield* batch.make({ host: "0.0.0.0", port: 0 }, () => answering(refusing))
+      echo(hub, true)
       const peer = yield* open("127.0.0.1")
       const received = collect(peer)
       const { port } = hub.localAddress

@@ -36,7 +36,31 @@ const library = LinuxSocket.load()
 
 /** Whether this machine has batched sockets. */
 export const hasBatch = !(library instanceof FfiError)
+
+/** Whether they answer from the address that was asked. */
+export const hasLocals = !(library instanceof FfiError) && library.localAddresses
 if (library instanceof FfiError) console.log(`the tests of layerBatch are skipped: ${library.message}`)
+
+export type Send = LinuxSocket.LinuxSockets["sendmmsg"]
+
+/** The library of this machine, whose `sendmmsg` answers otherwise. */
+export const answering = (answer: (real: Send) => Send): LinuxSocket.LinuxSocketLibrary => {
+  if (library instanceof FfiError) throw library
+  const real = library.sockets
+  const sockets: LinuxSocket.LinuxSockets = {
+    socket: (family, kind) => real.socket(family, kind),
+    bind: (fd, name, length) => real.bind(fd, name, length),
+    getsockname: (fd, name, length) => real.getsockname(fd, name, length),
+    setsockopt: (fd, level, option, value) => real.setsockopt(fd, level, option, value),
+    getsockopt: (fd, level, option) => real.getsockopt(fd, level, option),
+    recvmmsg: real.recvmmsg,
+    sendmmsg: answer(real.sendmmsg),
+    waitReadable: (fd, millis) => real.waitReadable(fd, millis),
+    dup3: (from, onto) => real.dup3(from, onto),
+    close: (fd) => real.close(fd)
+  }
+  return { ...library, sockets }
+}
 
 export const simulated = (host: string): SocketKit<Network> => ({
   name: `layerSimulated on ${host}`,
