@@ -254,10 +254,10 @@ export class EvpAeadCipher {
     const current = prepared[slot]
     prepared[slot] = NOWHERE
     if (!keys.counts || counter === NOWHERE) {
-      if (shared.calls.seal(context, aad, aadLength, source, length, target)) return true
+      if (shared.calls.seal(false, context, aad, aadLength, source, length, target)) return true
     } else if (
       (counter === current || this.moveTo(context, counter)) &&
-      shared.calls.sealCounting(context, aad, aadLength, source, length, target)
+      shared.calls.seal(true, context, aad, aadLength, source, length, target)
     ) {
       if (this.isNext(counter + 1)) prepared[slot] = counter + 1
       return true
@@ -275,10 +275,7 @@ export class EvpAeadCipher {
     const context = made === 0 ? opening.make(slot) : made
     if (context === 0) return false
     opening.used[slot] = 1
-    const { calls } = shared
-    const opened = keys.counts
-      ? calls.openCounting(context, aad, aadLength, source, length, target)
-      : calls.open(context, aad, aadLength, source, length, target)
+    const opened = shared.calls.open(keys.counts, context, aad, aadLength, source, length, target)
     if (!opened) shared.evp.clearErrors()
     return opened
   }

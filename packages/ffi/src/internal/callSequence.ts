@@ -1,9 +1,9 @@
 import type { PinnedSlice } from "../PinnedMemory.js"
+import { writeAddress } from "./address.js"
 
 /** As many fields as a displacement of one byte reaches. */
 const FIELDS = 16
 const WORD_BYTES = 8
-const TWO_32 = 4294967296
 
 /** The field that a sequence leaves 1 in when all of its calls answered as they must, else 0. @internal */
 export const OUTCOME = FIELDS - 1
@@ -26,8 +26,7 @@ export class CallRecord {
 
   /** `value` is an address or a length. */
   set(field: number, value: number): void {
-    this.words[2 * field] = value
-    this.words[2 * field + 1] = value / TWO_32
+    writeAddress(this.words, 2 * field, value)
   }
 
   /** What the last sequence came to. */

@@ -1,6 +1,7 @@
 import { FfiError } from "../FfiError.js"
 import * as PinnedMemory from "../PinnedMemory.js"
 import type { PinnedSlice } from "../PinnedMemory.js"
+import { writeAddress } from "./address.js"
 import type { CallRecord, CallSequence, CallTable } from "./callSequence.js"
 import { bindAll, loadKoffi } from "./koffi.js"
 import type { Koffi, NativeFunction, Signature } from "./koffi.js"
@@ -75,8 +76,7 @@ export class Params {
 
   /** Where the first entry's bytes are. */
   pointFirst(address: number): void {
-    this.words[PARAM_DATA / 4] = address
-    this.words[PARAM_DATA / 4 + 1] = address / 4294967296
+    writeAddress(this.words, PARAM_DATA / 4, address)
   }
 }
 

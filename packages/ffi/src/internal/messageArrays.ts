@@ -1,5 +1,6 @@
 import type { LinuxSockets } from "../LinuxSocket.js"
 import * as PinnedMemory from "../PinnedMemory.js"
+import { writeAddress } from "./address.js"
 import {
   CMSGHDR,
   CONTROL_BYTES,
@@ -293,16 +294,12 @@ export class SendMessages {
   set(i: number, name: number, nameLength: number, data: number, length: number, segment: number): void {
     const { headerWords, iovecWords } = this
     const header = i * HEADER_WORDS
-    headerWords[header + MMSGHDR.name / 4] = name >>> 0
-    headerWords[header + MMSGHDR.name / 4 + 1] = (name / 2 ** 32) >>> 0
+    writeAddress(headerWords, header + MMSGHDR.name / 4, name)
     headerWords[header + NAME_LENGTH_WORD] = nameLength
-    const control = this.arrays.controls.address + i * SEND_CONTROL_BYTES
-    headerWords[header + CONTROL_WORD] = control
-    headerWords[header + CONTROL_WORD + 1] = control / 2 ** 32
+    writeAddress(headerWords, header + CONTROL_WORD, this.arrays.controls.address + i * SEND_CONTROL_BYTES)
     headerWords[header + CONTROL_LENGTH_WORD] = segment > 0 ? CONTROL_BYTES : 0
     const iovec = i * IOVEC_WORDS
-    iovecWords[iovec + IOVEC.base / 4] = data >>> 0
-    iovecWords[iovec + IOVEC.base / 4 + 1] = (data / 2 ** 32) >>> 0
+    writeAddress(iovecWords, iovec + IOVEC.base / 4, data)
     iovecWords[iovec + IOVEC.length / 4] = length
     // its lower half is the segment size, the upper one padding
     if (segment > 0) this.segmentWords[(i * SEND_CONTROL_BYTES + CMSGHDR.data) / 4] = segment
@@ -328,11 +325,7 @@ export class SendMessages {
     else bytes.set(locals.subarray(at + MAPPED_BYTES, at + MAPPED_BYTES + 4), data + IN_PKTINFO.local)
     const header = i * HEADER_WORDS
     const isAlone = this.headerWords[header + CONTROL_LENGTH_WORD] === 0
-    if (isAlone) {
-      const address = this.arrays.controls.address + control
-      this.headerWords[header + CONTROL_WORD] = address
-      this.headerWords[header + CONTROL_WORD + 1] = address / 2 ** 32
-    }
+    if (isAlone) writeAddress(this.headerWords, header + CONTROL_WORD, this.arrays.controls.address + control)
     const room = ipv6 ? LOCAL_CONTROL_BYTES : IN_PKTINFO_CONTROL_BYTES
     this.headerWords[header + CONTROL_LENGTH_WORD] = (isAlone ? 0 : CONTROL_BYTES) + room
   }

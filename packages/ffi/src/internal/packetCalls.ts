@@ -4,8 +4,9 @@ import { NONCE_BYTES, TAG_BYTES } from "./cipherKeys.js"
 import type { Evp, EvpFunctions, ParamEntry, Params } from "./evp.js"
 import type { NativeFunction } from "./koffi.js"
 
-/** What OpenSSL is called for, for one packet. False when it refused. */
+/** What OpenSSL is called for, for one packet, in a context that counts nonces or does not. False when it refused. */
 type PacketCall = (
+  counting: boolean,
   context: number,
   aad: number,
   aadLength: number,
@@ -15,21 +16,20 @@ type PacketCall = (
 ) => boolean
 
 /**
- * The calls of one packet, once its context has its key. The tag goes behind the target, or lies behind the source.
+ * The calls of one packet, once its context has its key.
  *
  * @internal
  */
 export interface PacketCalls {
   /** Whether a packet is one native call. */
   readonly joined: boolean
-  /** Seals under the nonce in its slot. */
+  /**
+   * Seals under the nonce in its slot, or, counting, under the one that the context counted to, and lets it count on. The
+   * tag goes behind the target.
+   */
   readonly seal: PacketCall
-  /** Seals under the nonce that the context counted to, and lets it count on. */
-  readonly sealCounting: PacketCall
-  /** Opens under the nonce in its slot. */
+  /** Opens under the nonce in its slot. The tag lies behind the source. */
   readonly open: PacketCall
-  /** Opens under the nonce in its slot, in a context that can count. */
-  readonly openCounting: PacketCall
 }
 
 /** What both ways of calling have in pinned memory. */
@@ -75,12 +75,8 @@ class SingleCalls implements PacketCalls {
     this.endOpening = functions.EVP_DecryptFinal_ex
   }
 
-  seal(context: number, aad: number, aadLength: number, source: number, length: number, target: number): boolean {
-    return this.beginSealing(context, 0, 0, 0, this.memory.nonce) === 1 &&
-      this.finish(context, aad, aadLength, source, length, target, this.memory.takeTag)
-  }
-
-  sealCounting(
+  seal(
+    counting: boolean,
     context: number,
     aad: number,
     aadLength: number,
@@ -88,46 +84,16 @@ class SingleCalls implements PacketCalls {
     length: number,
     target: number
   ): boolean {
-    return this.finish(context, aad, aadLength, source, length, target, this.memory.takeTagAndStep)
-  }
-
-  open(context: number, aad: number, aadLength: number, source: number, length: number, target: number): boolean {
-    const { giveTag, nonce } = this.memory
-    giveTag.pointFirst(source + length)
-    return this.beginOpening(context, 0, 0, nonce, giveTag.address) === 1 &&
-      this.verify(context, aad, aadLength, source, length, target)
-  }
-
-  openCounting(
-    context: number,
-    aad: number,
-    aadLength: number,
-    source: number,
-    length: number,
-    target: number
-  ): boolean {
-    const { giveTagAndNonce } = this.memory
-    giveTagAndNonce.pointFirst(source + length)
-    return this.setParams(context, giveTagAndNonce.address) === 1 &&
-      this.verify(context, aad, aadLength, source, length, target)
-  }
-
-  private finish(
-    context: number,
-    aad: number,
-    aadLength: number,
-    source: number,
-    length: number,
-    target: number,
-    tag: Params
-  ): boolean {
-    const { final } = this.memory
+    const { final, nonce, takeTag, takeTagAndStep } = this.memory
+    const tag = counting ? takeTagAndStep : takeTag
     tag.pointFirst(target + length)
-    return this.run(context, 0, aad, aadLength) === aadLength && this.run(context, target, source, length) === length &&
+    return (counting || this.beginSealing(context, 0, 0, 0, nonce) === 1) &&
+      this.run(context, 0, aad, aadLength) === aadLength && this.run(context, target, source, length) === length &&
       this.endSealing(context, final, final) === 1 && this.getParams(context, tag.address) === 1
   }
 
-  private verify(
+  open(
+    counting: boolean,
     context: number,
     aad: number,
     aadLength: number,
@@ -135,8 +101,14 @@ class SingleCalls implements PacketCalls {
     length: number,
     target: number
   ): boolean {
-    const { final } = this.memory
-    return this.run(context, 0, aad, aadLength) === aadLength && this.run(context, target, source, length) === length &&
+    const { final, giveTag, giveTagAndNonce, nonce } = this.memory
+    const tag = counting ? giveTagAndNonce : giveTag
+    tag.pointFirst(source + length)
+    const begun = counting
+      ? this.setParams(context, tag.address)
+      : this.beginOpening(context, 0, 0, nonce, tag.address)
+    return begun === 1 &&
+      this.run(context, 0, aad, aadLength) === aadLength && this.run(context, target, source, length) === length &&
       this.endOpening(context, final, final) === 1
   }
 }
@@ -219,14 +191,8 @@ class JoinedCalls implements PacketCalls {
     this.runOpenCounting = run.openCounting
   }
 
-  seal(context: number, aad: number, aadLength: number, source: number, length: number, target: number): boolean {
-    this.memory.takeTag.pointFirst(target + length)
-    this.write(context, aad, aadLength, source, length, target)
-    this.runSeal()
-    return this.record.succeeded
-  }
-
-  sealCounting(
+  seal(
+    counting: boolean,
     context: number,
     aad: number,
     aadLength: number,
@@ -234,20 +200,20 @@ class JoinedCalls implements PacketCalls {
     length: number,
     target: number
   ): boolean {
-    this.memory.takeTagAndStep.pointFirst(target + length)
+    const { record } = this
     this.write(context, aad, aadLength, source, length, target)
-    this.runSealCounting()
-    return this.record.succeeded
+    if (counting) {
+      this.memory.takeTagAndStep.pointFirst(target + length)
+      this.runSealCounting()
+    } else {
+      this.memory.takeTag.pointFirst(target + length)
+      this.runSeal()
+    }
+    return record.succeeded
   }
 
-  open(context: number, aad: number, aadLength: number, source: number, length: number, target: number): boolean {
-    this.memory.giveTag.pointFirst(source + length)
-    this.write(context, aad, aadLength, source, length, target)
-    this.runOpen()
-    return this.record.succeeded
-  }
-
-  openCounting(
+  open(
+    counting: boolean,
     context: number,
     aad: number,
     aadLength: number,
@@ -255,10 +221,16 @@ class JoinedCalls implements PacketCalls {
     length: number,
     target: number
   ): boolean {
-    this.memory.giveTagAndNonce.pointFirst(source + length)
+    const { record } = this
     this.write(context, aad, aadLength, source, length, target)
-    this.runOpenCounting()
-    return this.record.succeeded
+    if (counting) {
+      this.memory.giveTagAndNonce.pointFirst(source + length)
+      this.runOpenCounting()
+    } else {
+      this.memory.giveTag.pointFirst(source + length)
+      this.runOpen()
+    }
+    return record.succeeded
   }
 
   private write(

@@ -78,8 +78,8 @@ class Echo {
     for (const fd of this.open) this.sockets.close(fd)
   }
 
-  /** A socket on 127.0.0.1 or ::1; its address lies in `names` at `place`. */
-  bound(family: number, place: 0 | 1): number {
+  /** A socket on 127.0.0.1 or ::1, or on all addresses; its own lies in `names` at `place`. */
+  bound(family: number, place: 0 | 1, all = false): number {
     const { names, sockets } = this
     const fd = sockets.socket(family, SOCK_DGRAM)
     this.open.push(fd)
@@ -87,8 +87,8 @@ class Echo {
     const length = family === AF_INET ? SOCKADDR_IN.bytes : SOCKADDR_IN6.bytes
     names.bytes.fill(0, at, at + NAME_BYTES)
     names.view.setUint16(at + SOCKADDR_IN.family, family, true)
-    if (family === AF_INET) names.bytes.set([127, 0, 0, 1], at + SOCKADDR_IN.address)
-    else names.bytes[at + SOCKADDR_IN6.address + 15] = 1
+    if (!all && family === AF_INET) names.bytes.set([127, 0, 0, 1], at + SOCKADDR_IN.address)
+    if (!all && family === AF_INET6) names.bytes[at + SOCKADDR_IN6.address + 15] = 1
     sockets.bind(fd, names.address + at, length)
     expect("the length of a bound address", sockets.getsockname(fd, names.address + at, NAME_BYTES), length)
     expect("the family of a bound address", names.view.getUint16(at + SOCKADDR_IN.family, true), family)
@@ -219,16 +219,11 @@ class Echo {
     const ipv4 = family === AF_INET
     const asker = this.bound(family, 0)
     const askerName = names.bytes.slice(0, NAME_BYTES)
-    const answerer = sockets.socket(family, SOCK_DGRAM)
-    this.open.push(answerer)
+    const answerer = this.bound(family, 1, true)
     const nameLength = ipv4 ? SOCKADDR_IN.bytes : SOCKADDR_IN6.bytes
     const at = NAME_BYTES
-    names.bytes.fill(0, at, at + NAME_BYTES)
-    names.view.setUint16(at + SOCKADDR_IN.family, family, true)
-    sockets.bind(answerer, names.address + at, nameLength)
     if (ipv4) sockets.setsockopt(answerer, IPPROTO_IP, IP_PKTINFO, 1)
     else sockets.setsockopt(answerer, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-    sockets.getsockname(answerer, names.address + at, NAME_BYTES)
     const expected = ipv4 ? SECOND : LOOPBACK
     if (ipv4) names.bytes.set(SECOND.slice(12), at + SOCKADDR_IN.address)
     else names.bytes.set(LOOPBACK, at + SOCKADDR_IN6.address)

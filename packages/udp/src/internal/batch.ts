@@ -16,7 +16,7 @@ import { BatchReceiver } from "./batchReceiver.js"
 import { BatchSender } from "./batchSender.js"
 import { Doorbell } from "./doorbell.js"
 import { LocalAddresses } from "./localAddresses.js"
-import { nameBytes, readName, writeName } from "./sockaddr.js"
+import { isUnspecified, nameBytes, readName, writeName } from "./sockaddr.js"
 
 const {
   IP_PKTINFO,
@@ -44,10 +44,6 @@ const MAX_PAYLOAD_IPV6 = 65_527
 /** More than the kernel gives anybody. */
 const MAX_BUFFER_BYTES = 2 ** 30
 
-/** Where the IP stands in an `Address`. */
-const FIRST_IP = 4
-const IP_BYTES = 16
-
 /** Milliseconds until the next attempt to send when the last one sent nothing. */
 const RETRY_MILLIS = 1
 
@@ -66,12 +62,6 @@ const ask = (
     sockets.setsockopt(fd, SOL_SOCKET, option, wanted)
   }
   return sockets.getsockopt(fd, SOL_SOCKET, option)
-}
-
-/** Whether a socket there hears what comes to any address of this host. */
-const isOfAll = (address: Uint8Array): boolean => {
-  for (let i = FIRST_IP; i < FIRST_IP + IP_BYTES; i++) if (address[i] !== 0) return false
-  return true
 }
 
 /** Sets all options and binds; returns the address that the system gave. Throws what the system says. */
@@ -97,7 +87,7 @@ const bind = (
   if (dropCounts) sockets.setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, 1)
   if (coalescing) sockets.setsockopt(fd, SOL_UDP, UDP_GRO, 1)
   // sockets that share a port pass datagrams on to one another, and each has numbers of its own for what was asked
-  const locals = localAddresses && isOfAll(address) && !options.reusePort ? new LocalAddresses() : undefined
+  const locals = localAddresses && isUnspecified(address, 0) && !options.reusePort ? new LocalAddresses() : undefined
   if (locals !== undefined) {
     if (ipv6) sockets.setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
     else sockets.setsockopt(fd, IPPROTO_IP, IP_PKTINFO, 1)

@@ -23,6 +23,12 @@ const writeFamily = (out: Uint8Array, offset: number, family: number): void => {
 export const isReachable = (address: Uint8Array, from: number, ipv6: boolean): boolean =>
   (ipv6 || address[from] === 4) && (address[from + PORT] !== 0 || address[from + PORT + 1] !== 0)
 
+/** Whether an `Address` is `0.0.0.0` or `::`: a socket there hears what comes to any address of this host. */
+export const isUnspecified = (address: Uint8Array, from: number): boolean => {
+  for (let i = IP; i < SCOPE; i++) if (address[from + i] !== 0) return false
+  return true
+}
+
 /**
  * Writes an `Address` as the `sockaddr` of a socket of that family. An IPv4 address becomes an IPv4-mapped one for an
  * IPv6 socket.
