@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { KEY_BYTES } from "./Aead.js"
 import { type CryptoBackend, type CryptoServices, layerBackend } from "./CryptoBackend.js"
-import { expandFrom, makeHkdf, makeX25519 } from "./internal/backend.js"
+import { makeHkdf, makeX25519 } from "./internal/backend.js"
 import { requireKeyLength } from "./internal/bytes.js"
 
 const make = (native: OpenSsl.OpenSsl): CryptoBackend => ({
@@ -23,7 +23,13 @@ const make = (native: OpenSsl.OpenSsl): CryptoBackend => ({
   x25519: makeX25519(native.x25519PublicKey, native.x25519),
   hash: { digest: native.digest },
   mac: { hmac: native.hmac },
-  hkdf: makeHkdf(expandFrom(native.hmac))
+  hkdf: makeHkdf((algorithm, ikm, salt, info, length) => {
+    // no salt is a salt of zeros, and HMAC pads its key with zeros
+    const key = native.hmac(algorithm, salt, ikm)
+    const out = native.hkdfExpand(algorithm, key, info, length)
+    key.fill(0)
+    return out
+  })
 })
 
 let loaded: CryptoBackend | FfiError | undefined

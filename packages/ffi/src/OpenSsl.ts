@@ -1,7 +1,7 @@
 /**
  * The OpenSSL that Node itself runs on, called without the layers between: AES-256-GCM, ChaCha20-Poly1305, X25519,
- * hashes and HMAC over the EVP functions that the running program exports (OpenSSL 3). A packet costs an eighth of what
- * it costs through node:crypto.
+ * hashes, HMAC and HKDF over the EVP functions that the running program exports (OpenSSL 3). A packet costs an eighth of
+ * what it costs through node:crypto.
  *
  * @since 0.1.0
  */
@@ -98,6 +98,11 @@ export interface OpenSsl {
   readonly digest: (algorithm: DigestAlgorithm, data: Uint8Array) => Uint8Array
   /** HMAC (RFC 2104) over one of the hashes, under a key of any length, as a fresh array. */
   readonly hmac: (algorithm: DigestAlgorithm, key: Uint8Array, data: Uint8Array) => Uint8Array
+  /**
+   * HKDF-Expand (RFC 5869, section 2.3): `length` bytes out of a key, as a fresh array. Throws a `RangeError` for more
+   * than 255 blocks, and for more than 1,024 bytes of `info`.
+   */
+  readonly hkdfExpand: (algorithm: DigestAlgorithm, key: Uint8Array, info: Uint8Array, length: number) => Uint8Array
 }
 
 const best = (): OpenSsl | FfiError => {

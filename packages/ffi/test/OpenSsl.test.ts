@@ -6,7 +6,8 @@ import {
   createHash,
   createHmac,
   diffieHellman,
-  generateKeyPairSync
+  generateKeyPairSync,
+  hkdfSync
 } from "node:crypto"
 import type { CipherGCMTypes } from "node:crypto"
 import { setFlagsFromString } from "node:v8"
@@ -544,6 +545,33 @@ describe.skipIf(!present)("OpenSsl", () => {
     },
     { fastCheck: { numRuns: 200 } }
   )
+
+  it.prop(
+    "HMAC and HKDF-Expand are node:crypto's HKDF, for every length that there is",
+    [
+      fc.constantFrom(
+        ["SHA256", "sha256", 32] as const,
+        ["SHA512", "sha512", 64] as const,
+        ["BLAKE2s", "blake2s256", 32] as const,
+        ["BLAKE2b", "blake2b512", 64] as const
+      ),
+      fc.oneof(bytes(200), edges(0, 64, 65, 128, 129)),
+      fc.oneof(bytes(100), edges(0, 1023, 1024)),
+      fc.oneof(fc.nat(300), fc.constantFrom(0, 1, 31, 32, 33, 63, 64, 65, 255 * 32))
+    ],
+    ([[name, nodeName, digestBytes], salt, info, length]) => {
+      const input = new Uint8Array(40).fill(7)
+      const key = native().hmac(name, salt, input)
+      const whole = new Uint8Array(hkdfSync(nodeName, input, salt, info, length))
+      assert.isTrue(same(native().hkdfExpand(name, key, info, length), whole))
+      assert.throws(() => native().hkdfExpand(name, key, info, 255 * digestBytes + 1), RangeError)
+    },
+    { fastCheck: { numRuns: 200 } }
+  )
+
+  it("HKDF-Expand refuses more information than its memory holds", () => {
+    assert.throws(() => native().hkdfExpand("SHA256", new Uint8Array(32), new Uint8Array(1025), 32), RangeError)
+  })
 })
 
 let gc: (() => void) | undefined
@@ -617,6 +645,7 @@ describe.skipIf(!present)("the self-test", () => {
       x25519: (secretKey, publicKey) => native().x25519(secretKey, publicKey) ?? new Uint8Array(32)
     })],
     "a wrong HMAC": [/^HMAC/, () => ({ ...native(), hmac: () => new Uint8Array(32) })],
+    "a wrong HKDF": [/^HKDF/, () => ({ ...native(), hkdfExpand: () => new Uint8Array(42) })],
     "contexts that stay": [/2 contexts/, () => ({ ...native(), liveContexts: 2 })]
   }
 

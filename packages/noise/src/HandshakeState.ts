@@ -101,6 +101,19 @@ export interface HandshakeState {
   clone(): HandshakeState
 }
 
+/** Names parsed before; a program has a handful of them. */
+const parsed = new Map<string, Protocol>()
+const MOST_PARSED = 64
+
+const protocolOf = (name: string): Protocol => {
+  const known = parsed.get(name)
+  if (known !== undefined) return known
+  const protocol = ProtocolName.unsafeParse(name)
+  if (parsed.size >= MOST_PARSED) parsed.clear()
+  parsed.set(name, protocol)
+  return protocol
+}
+
 const keyError = (reason: "MissingKey" | "UnexpectedKey" | "InvalidKeyLength", part: string, detail: string) =>
   new NoiseError({ reason, operation: "make", detail, part })
 
@@ -143,7 +156,7 @@ const copyPsks = (protocol: Protocol, psks: ReadonlyArray<Uint8Array>): Readonly
 export const unsafeMake = (options: HandshakeOptions): HandshakeState => {
   const { role } = options
   const crypto = options.crypto ?? node
-  const protocol = ProtocolName.unsafeParse(options.protocolName)
+  const protocol = protocolOf(options.protocolName)
   const other: Role = role === "initiator" ? "responder" : "initiator"
 
   const knowsRemote = wants(protocol, other, "preMessages")

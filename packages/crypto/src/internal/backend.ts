@@ -1,7 +1,6 @@
 import { CryptoError } from "../CryptoError.js"
 import { hashBytes } from "../Hash.js"
 import { HKDF_INFO_BYTES, type HkdfShape } from "../Hkdf.js"
-import type { MacShape } from "../Mac.js"
 import { DH_BYTES, type X25519Shape } from "../X25519.js"
 import { requireKeyLength } from "./bytes.js"
 
@@ -53,28 +52,3 @@ export const makeHkdf = (derive: HkdfShape["derive"]): HkdfShape => ({
     return derive(algorithm, ikm, salt, info, length)
   }
 })
-
-/**
- * HKDF (RFC 5869, sections 2.2 and 2.3) over an HMAC.
- *
- * @internal
- */
-export const expandFrom = (hmac: MacShape["hmac"]): HkdfShape["derive"] => (algorithm, ikm, salt, info, length) => {
-  const bytes = hashBytes(algorithm)
-  // no salt is a salt of zeros, and HMAC pads its key with zeros
-  const key = hmac(algorithm, salt, ikm)
-  const out = new Uint8Array(length)
-  // the previous block, info, and the number of this block
-  const message = new Uint8Array(bytes + info.length + 1)
-  message.set(info, bytes)
-  for (let block = 1, written = 0; written < length; block++, written += bytes) {
-    message[message.length - 1] = block
-    const next = hmac(algorithm, key, block === 1 ? message.subarray(bytes) : message)
-    out.set(next.subarray(0, Math.min(bytes, length - written)), written)
-    message.set(next)
-    next.fill(0)
-  }
-  message.fill(0)
-  key.fill(0)
-  return out
-}

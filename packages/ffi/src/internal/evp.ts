@@ -36,6 +36,7 @@ const signatures = {
   EVP_PKEY_derive_set_peer_ex: ["int", [P, P, "int"]],
   EVP_PKEY_derive: ["int", [P, P, P]],
   EVP_PKEY_new_raw_private_key_ex: [P, [P, P, P, P, P]],
+  EVP_PKEY_set1_encoded_public_key: ["int", [P, P, P]],
   EVP_PKEY_get_raw_public_key: ["int", [P, P, P]],
   EVP_PKEY_free: ["void", [P]]
 } as const satisfies Record<string, Signature>

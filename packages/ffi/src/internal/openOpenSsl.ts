@@ -27,7 +27,8 @@ const make = (evp: Evp, version: string): OpenSsl => {
     x25519PublicKey: (secretKey) => x25519.publicKey(secretKey),
     x25519: (secretKey, publicKey) => x25519.sharedSecret(secretKey, publicKey),
     digest: (algorithm, data) => digests.digest(algorithm, data),
-    hmac: (algorithm, key, data) => digests.hmac(algorithm, key, data)
+    hmac: (algorithm, key, data) => digests.hmac(algorithm, key, data),
+    hkdfExpand: (algorithm, key, info, length) => digests.expand(algorithm, key, info, length)
   }
 }
 

@@ -57,6 +57,11 @@ const macKey = Buffer.from("Jefe")
 const macData = Buffer.from("what do ya want for nothing?")
 const mac = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
 
+// RFC 5869, appendix A.1.
+const expandKey = hex("077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5")
+const expandInfo = hex("f0f1f2f3f4f5f6f7f8f9")
+const expanded = hex("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865")
+
 const sealsAndOpens = (openSsl: OpenSsl, vector: SealVector): boolean => {
   const cipher = openSsl.makeCipher(vector.algorithm, hex(vector.key))
   const nonce = hex(vector.nonce)
@@ -119,6 +124,9 @@ const failure = (openSsl: OpenSsl): string | undefined => {
   if (!same(openSsl.x25519(alice, bobPublic), agreed)) return "X25519: RFC 7748, section 6.1"
   if (openSsl.x25519(alice, new Uint8Array(32)) !== undefined) return "X25519: a public key of low order"
   if (!same(openSsl.hmac("SHA256", macKey, macData), mac)) return "HMAC-SHA256: RFC 4231, section 4.3"
+  if (!same(openSsl.hkdfExpand("SHA256", expandKey, expandInfo, expanded.length), expanded)) {
+    return "HKDF-SHA256: RFC 5869, appendix A.1"
+  }
   return openSsl.liveContexts === 0 ? undefined : `${openSsl.liveContexts} contexts were not freed`
 }
 

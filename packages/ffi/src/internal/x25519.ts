@@ -4,8 +4,7 @@ import { must } from "./evp.js"
 
 const DH_BYTES = 32
 const POINTER_BYTES = 8
-// EVP_PKEY_PUBLIC_KEY and EVP_PKEY_KEYPAIR (openssl/evp.h).
-const PUBLIC_KEY = 0x86
+// EVP_PKEY_KEYPAIR (openssl/evp.h).
 const KEY_PAIR = 0x87
 
 /**
@@ -23,7 +22,8 @@ export class EvpX25519 {
   private readonly length: PinnedSlice
   private readonly handle: PinnedSlice
   private readonly pairParams: Params
-  private readonly peerParams: Params
+  /** Whom a secret key agrees with: one key object, whose public key is set anew each time. */
+  private readonly other: number
 
   constructor(private readonly evp: Evp) {
     const { functions } = evp
@@ -35,9 +35,11 @@ export class EvpX25519 {
     this.output = evp.slice(DH_BYTES)
     this.length = evp.slice(POINTER_BYTES)
     this.handle = evp.slice(POINTER_BYTES)
-    const pub = [evp.text("pub"), this.peer.address, DH_BYTES] as const
-    this.pairParams = evp.params([evp.text("priv"), this.secret.address, DH_BYTES], pub)
-    this.peerParams = evp.params(pub)
+    this.pairParams = evp.params(
+      [evp.text("priv"), this.secret.address, DH_BYTES],
+      [evp.text("pub"), this.peer.address, DH_BYTES]
+    )
+    this.other = must("EVP_PKEY_fromdata", this.import())
   }
 
   publicKey(secretKey: Uint8Array): Uint8Array {
@@ -56,20 +58,19 @@ export class EvpX25519 {
 
   /** The shared secret, or `undefined` for a public key of low order: OpenSSL refuses a result of zeros. */
   sharedSecret(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
-    const { evp, output, peer, secret } = this
+    const { evp, other, output, peer, secret } = this
     const { functions } = evp
     secret.bytes.set(secretKey)
     peer.bytes.set(publicKey)
-    const pair = this.import(KEY_PAIR, this.pairParams)
+    const pair = this.import()
     secret.bytes.fill(0)
-    const other = this.import(PUBLIC_KEY, this.peerParams)
-    const context = pair === 0 || other === 0 ? 0 : functions.EVP_PKEY_CTX_new(pair, 0)
+    const context = pair === 0 ? 0 : functions.EVP_PKEY_CTX_new(pair, 0)
     const begun = context !== 0 && functions.EVP_PKEY_derive_init(context) === 1 &&
+      functions.EVP_PKEY_set1_encoded_public_key(other, peer.address, DH_BYTES) === 1 &&
       functions.EVP_PKEY_derive_set_peer_ex(context, other, 0) === 1
     this.expectLength()
     const agreed = begun && functions.EVP_PKEY_derive(context, output.address, this.length.address) === 1
     functions.EVP_PKEY_CTX_free(context)
-    functions.EVP_PKEY_free(other)
     functions.EVP_PKEY_free(pair)
     if (!agreed) evp.clearErrors()
     must("EVP_PKEY_derive_init", begun ? 1 : 0)
@@ -78,9 +79,10 @@ export class EvpX25519 {
     return result
   }
 
-  private import(selection: number, params: Params): number {
+  /** What is in the slots of secret and peer, as a key pair. */
+  private import(): number {
     this.handle.view.setBigUint64(0, 0n)
-    this.evp.functions.EVP_PKEY_fromdata(this.importer, this.handle.address, selection, params.address)
+    this.evp.functions.EVP_PKEY_fromdata(this.importer, this.handle.address, KEY_PAIR, this.pairParams.address)
     return Number(this.handle.view.getBigUint64(0, true))
   }
 
