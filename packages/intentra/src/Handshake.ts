@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { IntentraError } from "./IntentraError.js"
-import { writeU32 } from "./internal/bytes.js"
+import { equal, writeU32 } from "./internal/bytes.js"
 import { PATTERN_IK, PATTERN_IKPSK2, PATTERN_XX, PATTERN_XXPSK3 } from "./internal/handshakeMessages.js"
 import { secretCopy } from "./internal/secretCopy.js"
 import { WIRE_VERSION } from "./PacketHeader.js"
@@ -112,13 +112,23 @@ export class Handshake extends Context.Tag("intentra/Handshake")<Handshake, Hand
         const mac1Key = (material: Uint8Array) =>
           backend.hkdf.derive("SHA256", material, new Uint8Array(0), MAC1_LABEL, 32)
         const shared = mac1Key(psk ?? new Uint8Array(32))
+        // whoever connects often mostly connects to the same one
+        let lastResponder = new Uint8Array(0)
+        let lastMac1Key = shared
+        const mac1KeyOf = (responderKey: Uint8Array): Uint8Array => {
+          if (!equal(lastResponder, responderKey)) {
+            lastResponder = responderKey.slice()
+            lastMac1Key = mac1Key(responderKey)
+          }
+          return lastMac1Key
+        }
         return {
           publicKey,
           pattern,
           quickPattern,
           hasPsk: psk !== undefined,
           mac1: (responderKey) => {
-            const key = psk !== undefined || responderKey === undefined ? shared : mac1Key(responderKey)
+            const key = psk !== undefined || responderKey === undefined ? shared : mac1KeyOf(responderKey)
             return (data) => backend.mac.hmac("SHA256", key, data)
           },
           begin: (role, connId, chosen = pattern, remoteKey) => {

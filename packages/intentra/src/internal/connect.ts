@@ -1,8 +1,8 @@
 import { Address } from "@intentra/udp"
 import type { SocketAddress } from "@intentra/udp"
-import * as Deferred from "effect/Deferred"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { ConnectOptions, IntentraShape } from "../Intentra.js"
 import { IntentraError } from "../IntentraError.js"
 import { invalidOption } from "./invalidOption.js"
@@ -42,39 +42,55 @@ const transportClosed = new IntentraError({
 })
 
 /** The scope holds the peer: only the peer, none of what it took to connect it. */
-const hold = (peer: PeerHandle): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.suspend(() => {
+const hold = (peer: PeerHandle): Effect.Effect<PeerHandle, never, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => {
     peer.holders++
-    return Effect.addFinalizer(() => peer.letGo())
+    return Effect.as(Scope.addFinalizer(scope, peer.letGo()), peer)
   })
 
 /** `connect` of a transport. */
 export const connectWith = (connector: Connector): IntentraShape["connect"] => {
-  const whileOpen: Effect.Effect<void, IntentraError> = Effect.suspend(() => {
+  const over = (): IntentraError | undefined => {
     const ended = connector.ended()
-    return ended === undefined ? Effect.void : Effect.fail(ended === "scope" ? transportClosed : ended)
-  })
+    return ended === "scope" ? transportClosed : ended
+  }
+
+  const begin = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) => {
+    let settled: Effect.Effect<PeerHandle, IntentraError> | undefined
+    let settle = (result: Effect.Effect<PeerHandle, IntentraError>): void => {
+      settled = result
+    }
+    const cancel = connector.begin(address, remoteKey, quick, {
+      onConnected: (peer) => settle(Effect.succeed(peer)),
+      onFailed: (error) => settle(Effect.fail(error))
+    })
+    const result = Effect.async<PeerHandle, IntentraError>((resume) => {
+      if (settled === undefined) settle = resume
+      else resume(settled)
+    })
+    return { cancel, result }
+  }
 
   // whenever it is interrupted, the handshake or the session it has become is owned by somebody
   const connectScoped = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        let peer = remoteKey === undefined ? undefined : yield* restore(connector.livePeer(remoteKey))
-        if (peer === undefined) {
-          const result = yield* Deferred.make<PeerHandle, IntentraError>()
-          const cancel = connector.begin(address, remoteKey, quick, {
-            onConnected: (peer) => Deferred.unsafeDone(result, Effect.succeed(peer)),
-            onFailed: (error) => Deferred.unsafeDone(result, Effect.fail(error))
-          })
-          peer = yield* restore(Deferred.await(result)).pipe(Effect.onInterrupt(() => Effect.sync(cancel)))
-        }
-        yield* hold(peer)
-        return peer
+    Effect.uninterruptibleMask((restore) => {
+      const fresh = Effect.suspend(() => {
+        const { cancel, result } = begin(address, remoteKey, quick)
+        return Effect.tapErrorCause(
+          restore(result),
+          (cause) => Cause.isInterruptedOnly(cause) ? Effect.sync(cancel) : Effect.void
+        )
       })
-    )
+      const live = remoteKey === undefined ? Effect.succeed(undefined) : restore(connector.livePeer(remoteKey))
+      return live.pipe(
+        Effect.flatMap((peer) => peer === undefined ? fresh : Effect.succeed(peer)),
+        Effect.flatMap(hold)
+      )
+    })
 
   return Effect.fn("Intentra.connect")(function*(options: ConnectOptions) {
-    yield* whileOpen
+    const closed = over()
+    if (closed !== undefined) return yield* closed
     const remoteKey = options.publicKey === "any" ? undefined : yield* publicKeyFrom(options.publicKey, "publicKey")
     if (options.handshake === "IK" && remoteKey === undefined) {
       return yield* invalidOption("handshake is \"IK\", which needs the hub's public key: give publicKey")
@@ -94,7 +110,9 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
         detail: `this transport has ${connector.maxSessions} sessions already: raise maxSessions`
       })
     }
-    yield* whileOpen
+    // a name may have taken its time
+    const closedMeanwhile = over()
+    if (closedMeanwhile !== undefined) return yield* closedMeanwhile
     return yield* connectScoped(bytes, remoteKey, options.handshake === "IK")
   })
 }

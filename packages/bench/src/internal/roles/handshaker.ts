@@ -3,6 +3,7 @@ import { layerBackend } from "@intentra/crypto"
 import { UdpSocket } from "@intentra/udp"
 import type { UdpSocketShape } from "@intentra/udp"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { backend } from "../backends.js"
 import { layerOver } from "../concerns.js"
 import { HUB } from "../limits.js"
@@ -22,6 +23,8 @@ export interface Listen {
 export interface Shake {
   readonly hub: Listening
   readonly handshake: "XX" | "IK"
+  /** Handshakes of one identity at the same time. */
+  readonly atOnce: number
   readonly seconds: number
 }
 
@@ -29,6 +32,7 @@ export interface Shaken {
   readonly handshakes: number
   readonly failed: number
   readonly seconds: number
+  readonly cpuNs: number
 }
 
 export interface Knock {
@@ -78,7 +82,7 @@ export const make = () => {
       const { challenges, handshakes } = it.transport.counters
       return { handshakes, challenges, cpuNs: cpu.ns }
     },
-    /** So many identities: those of one follow each other, as IK's timestamps ask for. */
+    /** So many transports, each with an identity of its own. */
     prepare: async ({ backend: name, count }: { readonly backend: string; readonly count: number }): Promise<void> => {
       const library = layerBackend(backend(name))
       initiators = await Promise.all(
@@ -88,24 +92,25 @@ export const make = () => {
         )
       )
     },
-    /** Every identity connects and leaves at once, over and over. */
-    shake: async ({ handshake, hub, seconds }: Shake): Promise<Shaken> => {
+    /** Every identity connects and leaves again, over and over. */
+    shake: async ({ atOnce, handshake, hub, seconds }: Shake): Promise<Shaken> => {
       const target = { host: "127.0.0.1", port: hub.port, publicKey: hub.publicKey, handshake }
       const started = performance.now()
       const end = started + seconds * 1000
+      cpu.begin()
       let handshakes = 0
       let failed = 0
       const loop = ({ transport }: Opened): Effect.Effect<void> =>
-        Effect.scoped(transport.connect(target)).pipe(
-          Effect.match({
-            onFailure: () => failed++,
-            onSuccess: () => handshakes++
-          }),
-          Effect.repeat({ while: () => performance.now() < end }),
-          Effect.asVoid
-        )
-      await Effect.runPromise(Effect.forEach(initiators, loop, { concurrency: "unbounded", discard: true }))
-      return { handshakes, failed, seconds: (performance.now() - started) / 1000 }
+        Effect.gen(function*() {
+          while (performance.now() < end) {
+            const connected = yield* Effect.exit(Effect.scoped(transport.connect(target)))
+            if (Exit.isSuccess(connected)) handshakes++
+            else failed++
+          }
+        })
+      const loops = initiators.flatMap((it) => Array.from({ length: atOnce }, () => loop(it)))
+      await Effect.runPromise(Effect.all(loops, { concurrency: "unbounded", discard: true }))
+      return { handshakes, failed, seconds: (performance.now() - started) / 1000, cpuNs: cpu.ns }
     },
     /** Sends one transport's hello over and over from another socket; counts the answers. */
     knock: async (
