@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { connected, datagramBytes, exchange, floor, warmUp } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio, round } from "./Statistics.js"
 
@@ -80,7 +80,7 @@ export const run = ({ duration, sessions }: AccuracyOptions): Effect.Effect<Outc
           `(raw sockets: ${floorPps.toLocaleString("en")}/s)`,
         rows: points.map((it) => ({ "offered/s": it.offeredPps, "delivered/s": it.deliveredPps, ratio: it.ratio }))
       }],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: []
     }
   })

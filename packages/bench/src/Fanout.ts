@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { start } from "./internal/child.js"
 import { datagramBytes, exchange, floor, joinSeconds, warmUp } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atLeast } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio, round } from "./Statistics.js"
@@ -90,7 +90,7 @@ export const run = ({ duration, peers }: FanoutOptions): Effect.Effect<Outcome, 
           "rx ns": peak.rxNsPerPacket
         }]
       }],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: [atLeast("at least 0.75 of raw sends to as many sockets", ratioToFloor, 0.75)]
     }
   })

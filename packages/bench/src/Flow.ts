@@ -9,7 +9,7 @@
 import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { datagramBytes, floor } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { findPeak } from "./internal/peak.js"
 import type { Peak } from "./internal/peak.js"
 import type { Consumer } from "./internal/roles/receiver.js"
@@ -123,7 +123,7 @@ export const run = ({ duration }: FlowOptions): Effect.Effect<Outcome, BenchErro
           ratio: it.ratio
         }))
       }],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: runs.flatMap(goals)
     }
   })

@@ -8,7 +8,7 @@ import * as Num from "effect/Number"
 import type { BenchError } from "./BenchError.js"
 import { start } from "./internal/child.js"
 import { warmUp } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atLeast } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio, round } from "./Statistics.js"
@@ -160,7 +160,7 @@ export const run = ({ duration }: HandshakesOptions): Effect.Effect<Outcome, Ben
         }
       ],
       lifted: {
-        ...LIFTED_TEXT,
+        ...liftedText(),
         challenges: `the hub's clock runs ${SPEED} times faster (default 20,000 a second)`,
         priority: "those who connect give way to the hub, whose cores they share (nice 10)"
       },

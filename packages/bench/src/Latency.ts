@@ -9,7 +9,7 @@ import type { BenchError } from "./BenchError.js"
 import { start } from "./internal/child.js"
 import type { Child } from "./internal/child.js"
 import { datagramBytes } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atMost } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { latency, percentile, ratio, round } from "./Statistics.js"
@@ -120,7 +120,7 @@ export const run = ({ duration, hz }: LatencyOptions): Effect.Effect<Outcome, Be
         title: `round trips of ${PAYLOAD_BYTES} bytes at ${hz} Hz`,
         rows: [row(`intentra, ${sealed.socket}, ${sealed.crypto}`, own), row("raw node:dgram", raw)]
       }],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: [
         atMost("p50 at most 1.3 times that of raw dgram", p50ToRaw, 1.3),
         atMost("p99 at most 1.5 times that of raw dgram", p99ToRaw, 1.5)

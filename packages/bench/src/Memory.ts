@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { start } from "./internal/child.js"
 import { joinSeconds } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atMost } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio } from "./Statistics.js"
@@ -74,7 +74,7 @@ export const run = ({ sessions }: MemoryOptions): Effect.Effect<Outcome, BenchEr
           "the process in all": after.rss
         }]
       }],
-      lifted: { ...LIFTED_TEXT, maxSessions: "1,000,000 (default 10,000)", idleTimeout: "1 hour (default 60 s)" },
+      lifted: { ...liftedText(), maxSessions: "1,000,000 (default 10,000)", idleTimeout: "1 hour (default 60 s)" },
       goals: [
         atMost(
           `at most ${MOST_BYTES.toLocaleString("en")} bytes for each of ${sessions.toLocaleString("en")} idle sessions`,

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { datagramBytes, floor } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { findPeak } from "./internal/peak.js"
 import type { Peak } from "./internal/peak.js"
 import type { Consumer } from "./internal/roles/receiver.js"
@@ -114,7 +114,7 @@ export const run = ({ duration }: MessagesOptions): Effect.Effect<Outcome, Bench
           ratio: it.ratio
         }))
       }],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: [
         atLeast(
           `at least ${LEAST_PER_SECOND.toLocaleString("en")} messages/s delivered to a callback`,

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { start } from "./internal/child.js"
 import { datagramBytes, floor, settled } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atLeast, atMost } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { latency, ratio, round } from "./Statistics.js"
@@ -145,7 +145,7 @@ export const run = ({ duration, factor }: OverloadOptions): Effect.Effect<Outcom
           rows: ramp.map((step) => ({ "offered/s": step.offeredPps, "delivered/s": step.deliveredPps }))
         }
       ],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: [
         atLeast("at least 0.9 of the peak delivered", share, 0.9),
         atMost("the longest turn at most 20 ms", longestTurnMs, 20),

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { connected, datagramBytes, exchange, floor, warmUp } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atLeast } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio, round } from "./Statistics.js"
@@ -94,7 +94,7 @@ export const run = ({ duration, hz, peers }: PeersOptions): Effect.Effect<Outcom
           "tx ns": paced.txNsPerPacket
         }]
       }],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: [atLeast("at the peak, at least 0.8 of what as many raw sockets carry", ratioToFloor, 0.8)]
     }
   })

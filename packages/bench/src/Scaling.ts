@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { connected, datagramBytes, exchange, floor, warmUp } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atMost } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio, round } from "./Statistics.js"
@@ -97,7 +97,7 @@ export const run = ({ duration }: ScalingOptions): Effect.Effect<Outcome, BenchE
           "of floor": step.ratioToFloor
         }))
       }],
-      lifted: LIFTED_TEXT,
+      lifted: liftedText(),
       goals: [
         atMost(`receiving costs at most ${MOST} times as much with 10,000 sessions as with 10`, rxGrowth, MOST),
         atMost(`sending costs at most ${MOST} times as much with 10,000 sessions as with 10`, txGrowth, MOST)

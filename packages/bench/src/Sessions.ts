@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { connected, datagramBytes, exchange, floor, warmUp } from "./internal/exchange.js"
-import { LIFTED_TEXT } from "./internal/limits.js"
+import { liftedText } from "./internal/limits.js"
 import { atLeast } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio, round } from "./Statistics.js"
@@ -99,7 +99,7 @@ export const run = ({ duration, hz, sessions }: SessionsOptions): Effect.Effect<
           "sender drops": paced.senderDrops
         }]
       }],
-      lifted: { ...LIFTED_TEXT, priority: "the senders give way to the hub, whose cores they share (nice 10)" },
+      lifted: { ...liftedText(), priority: "the senders give way to the hub, whose cores they share (nice 10)" },
       goals: [
         atLeast(
           `${asked.toLocaleString("en")} packets/s offered, at least ${round(share * 100, 2)} % delivered`,

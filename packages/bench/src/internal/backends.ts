@@ -8,6 +8,12 @@ export const backends = (): ReadonlyArray<CryptoBackend> => {
   return native instanceof FfiError ? [noble, node] : [noble, node, native]
 }
 
+/** Whether packets are sealed without node:crypto or JavaScript between, as far as it can be known. */
+export const isNative = (): boolean => {
+  const chosen = process.env.INTENTRA_CRYPTO
+  return chosen !== "node" && chosen !== "noble" && !(openSsl() instanceof FfiError)
+}
+
 /** By its name. */
 export const backend = (name: string): CryptoBackend => {
   const found = backends().find((it) => it.name === name)

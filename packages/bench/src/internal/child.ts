@@ -7,6 +7,7 @@ import { createRequire } from "node:module"
 import { constants, setPriority } from "node:os"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { BenchError } from "../BenchError.js"
+import { nodeFlags } from "./limits.js"
 import type { Answer, Question } from "./messages.js"
 import type { Roles } from "./roles.js"
 
@@ -114,7 +115,7 @@ export const start = <Role extends keyof Roles>(
         const { loader, path } = entry()
         return new Process(
           fork(path, [role], {
-            execArgv: [...loader, ...flags],
+            execArgv: [...loader, ...nodeFlags(), ...flags],
             env: { ...process.env, ...environment },
             serialization: "advanced",
             stdio: ["ignore", "pipe", "pipe", "ipc"]

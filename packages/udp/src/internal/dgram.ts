@@ -10,6 +10,7 @@ import * as EventLoop from "../EventLoop.js"
 import { fromCause, UdpSocketError } from "../UdpSocketError.js"
 import { resolve, type ResolvedOptions, type UdpSocketOptions } from "../UdpSocketOptions.js"
 import { makeStats, type UdpSocketShape } from "../UdpSocketShape.js"
+import { DgramSender } from "./dgramSender.js"
 import { handOver } from "./handOver.js"
 import * as scope from "./scope.js"
 import { SendQueue } from "./sendQueue.js"
@@ -135,6 +136,7 @@ export class DgramSocket implements UdpSocketShape {
   private handler: ((batch: ReceiveBatch) => void) | undefined
   private slab: Uint8Array
   private readonly queue: SendQueue
+  private readonly sender: DgramSender
   private pumping = false
   private lastHost = ""
   private readonly lastAddress = new Uint8Array(Address.ADDRESS_BYTES)
@@ -154,6 +156,7 @@ export class DgramSocket implements UdpSocketShape {
     )
     this.outbox = new SendBatch(OUTBOX_CAPACITY, OUTBOX_BYTES)
     this.slab = new Uint8Array(OUTBOX_BYTES)
+    this.sender = new DgramSender(socket, (error) => this.onSent(error))
     this.queue = new SendQueue(options.sendQueueBytes, options.sendQueuePolicy === "drop-oldest")
     this.granted = {
       receiveBufferBytes: ask(
@@ -197,16 +200,11 @@ export class DgramSocket implements UdpSocketShape {
           if (host === "") continue
           const id = outbox.addressIds[i]
           const port = Address.port(addresses.bytesOf(id), addresses.startOf(id))
-          // Node tells of an error only through a callback, and a callback costs a tick: one per batch is a sample.
-          const onSent = i === count - 1 ? this.onSent : undefined
-          try {
-            this.socket.send(this.slab, outbox.offsets[i], outbox.lengths[i], port, host, onSent)
+          if (this.sender.send(this.slab, outbox.offsets[i], outbox.lengths[i], port, host, i === count - 1)) {
             stats.sent++
             stats.sentBytes += outbox.lengths[i]
             accepted++
-          } catch {
-            stats.sendErrors++
-          }
+          } else stats.sendErrors++
         }
         // libuv kept some of these bytes for later: the slab is its own now.
         if (this.isBlocked()) this.slab = new Uint8Array(OUTBOX_BYTES)

@@ -2,30 +2,23 @@ import { LinuxSocket } from "@intentra/ffi"
 import * as Dgram from "node:dgram"
 import { closeSync, openSync } from "node:fs"
 import { constants } from "node:os"
+import { handleOf } from "./dgramHandle.js"
 
 const { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM } = LinuxSocket
 
 const NOT_CONNECTED = -constants.errno.ENOTCONN
-
-type OnMessage = (result: number, ...rest: ReadonlyArray<unknown>) => void
-
-const isHandle = (value: unknown): value is { onmessage: OnMessage } =>
-  typeof value === "object" && value !== null && "onmessage" in value && typeof value.onmessage === "function"
 
 /**
  * Hears the bell before `node:dgram` makes an error of it, which takes it some 6 us. What libuv calls belongs to a handle
  * that dgram keeps to itself: where it is not found, the error will do.
  */
 const quicken = (bell: Dgram.Socket, onRing: () => void): void => {
-  for (const symbol of Object.getOwnPropertySymbols(bell)) {
-    const state: unknown = Reflect.get(bell, symbol)
-    if (typeof state !== "object" || state === null || !("handle" in state) || !isHandle(state.handle)) continue
-    const { handle } = state
-    const { onmessage } = handle
-    handle.onmessage = function(result, ...rest) {
-      if (result === NOT_CONNECTED) onRing()
-      else onmessage.call(this, result, ...rest)
-    }
+  const handle = handleOf(bell)
+  if (handle === undefined) return
+  const { onmessage } = handle
+  handle.onmessage = function(result, ...rest) {
+    if (result === NOT_CONNECTED) onRing()
+    else onmessage.call(this, result, ...rest)
   }
 }
 
