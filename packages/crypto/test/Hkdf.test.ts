@@ -66,6 +66,10 @@ for (const { hkdf, name } of backends) {
       assert.strictEqual(toHex(hkdf.derive("SHA256", hex(ikm), hex(salt), hex(info), okm.length / 2)), okm)
     })
 
+    it("derives nothing where nothing is asked for", () => {
+      for (const algorithm of hashAlgorithms) assert.strictEqual(hkdf.derive(algorithm, none, none, none, 0).length, 0)
+    })
+
     it("derives up to 255 hashes, and refuses one byte more, a negative or a broken length as OutputLength", () => {
       for (const algorithm of hashAlgorithms) {
         const most = 255 * hashBytes(algorithm)

@@ -562,7 +562,8 @@ describe.skipIf(!present)("OpenSsl", () => {
     ([[name, nodeName, digestBytes], salt, info, length]) => {
       const input = new Uint8Array(40).fill(7)
       const key = native().hmac(name, salt, input)
-      const whole = new Uint8Array(hkdfSync(nodeName, input, salt, info, length))
+      // newer versions of OpenSSL refuse to derive nothing
+      const whole = new Uint8Array(hkdfSync(nodeName, input, salt, info, Math.max(1, length))).subarray(0, length)
       assert.isTrue(same(native().hkdfExpand(name, key, info, length), whole))
       assert.throws(() => native().hkdfExpand(name, key, info, 255 * digestBytes + 1), RangeError)
     },
