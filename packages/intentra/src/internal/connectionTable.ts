@@ -1,3 +1,4 @@
+import { OldestFirst } from "./oldestFirst.js"
 import type { Endpoint } from "./session.js"
 
 const SMALLEST = 64
@@ -15,7 +16,8 @@ export class ConnectionTable {
   private endpoints: Array<Endpoint | undefined> = new Array<Endpoint | undefined>(SMALLEST).fill(undefined)
   private mask = SMALLEST - 1
   private count = 0
-  private readonly resting = new Map<number, number>()
+  /** When each id may be drawn again, in the order in which they may. */
+  private readonly resting = new OldestFirst<number, number>()
 
   constructor(private readonly draw: () => number, private readonly restMs: number) {}
 
@@ -109,11 +111,9 @@ export class ConnectionTable {
     for (const endpoint of old) this.place(endpoint)
   }
 
-  // insertion order is the order of expiry
   private wake(now: number): void {
-    for (const [id, until] of this.resting) {
-      if (until > now) return
-      this.resting.delete(id)
+    for (let next = this.resting.oldest; next !== undefined && next[1] <= now; next = this.resting.oldest) {
+      this.resting.delete(next[0])
     }
   }
 }

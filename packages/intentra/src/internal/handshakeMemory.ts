@@ -1,3 +1,5 @@
+import { OldestFirst } from "./oldestFirst.js"
+
 /** Finished handshakes are remembered so long, and so many of them. */
 const FINISHED_FOR = 10_000
 const FINISHED_LIMIT = 1024
@@ -7,8 +9,8 @@ const TIMESTAMPS_LIMIT = 16_384
 
 /** What a responder remembers of handshakes that are over: bounded, the oldest go first. */
 export class HandshakeMemory {
-  private readonly finished = new Map<string, number>()
-  private readonly timestamps = new Map<string, number>()
+  private readonly finished = new OldestFirst<string, number>()
+  private readonly timestamps = new OldestFirst<string, number>()
 
   /** How many finished handshakes are remembered. */
   get size(): number {
@@ -17,11 +19,12 @@ export class HandshakeMemory {
 
   /** The handshake of this echo is over: a late repeat begins nothing. */
   finish(now: number, key: string): void {
-    for (const [oldest, until] of this.finished) {
-      if (until > now && this.finished.size < FINISHED_LIMIT) break
-      this.finished.delete(oldest)
+    const { finished } = this
+    for (let next = finished.oldest; next !== undefined; next = finished.oldest) {
+      if (next[1] > now && finished.size < FINISHED_LIMIT) break
+      finished.delete(next[0])
     }
-    this.finished.set(key, now + FINISHED_FOR)
+    finished.set(key, now + FINISHED_FOR)
   }
 
   isFinished(now: number, key: string): boolean {
@@ -30,14 +33,11 @@ export class HandshakeMemory {
 
   /** An identity has proven a handshake of IK with this timestamp: its older ones are recordings. */
   prove(identityKey: string, timestamp: number): void {
-    this.timestamps.delete(identityKey)
-    if (this.timestamps.size >= TIMESTAMPS_LIMIT) {
-      for (const oldest of this.timestamps.keys()) {
-        this.timestamps.delete(oldest)
-        break
-      }
-    }
-    this.timestamps.set(identityKey, timestamp)
+    const { timestamps } = this
+    timestamps.delete(identityKey)
+    const { oldest } = timestamps
+    if (oldest !== undefined && timestamps.size >= TIMESTAMPS_LIMIT) timestamps.delete(oldest[0])
+    timestamps.set(identityKey, timestamp)
   }
 
   /** Whether a timestamp is not newer than the newest that its identity has proven. */

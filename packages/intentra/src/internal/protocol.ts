@@ -25,6 +25,7 @@ import {
 } from "./handshakeMessages.js"
 import type { Connecting } from "./initiator.js"
 import { Initiator } from "./initiator.js"
+import { OldestFirst } from "./oldestFirst.js"
 import type { HandshakeInput } from "./receiver.js"
 import { Receiver } from "./receiver.js"
 import { Rekey } from "./rekey.js"
@@ -62,7 +63,7 @@ export class Protocol implements HandshakeInput {
   readonly rekey: Rekey
   readonly roaming: Roaming
   readonly reliable: Reliable
-  private readonly lingering = new Set<Session>()
+  private readonly lingering = new OldestFirst<Session, true>()
 
   constructor(limits: Limits, services: Services, host: Host, counters: TransportCounters) {
     const table = new ConnectionTable(services.neighbours?.drawConnId ?? services.entropy.uint32, CONN_ID_REST)
@@ -433,13 +434,9 @@ export class Protocol implements HandshakeInput {
   }
 
   private linger(now: number, session: Session): void {
-    if (this.lingering.size >= LINGER_LIMIT) {
-      for (const oldest of this.lingering) {
-        this.release(now, oldest)
-        break
-      }
-    }
-    this.lingering.add(session)
+    const { oldest } = this.lingering
+    if (oldest !== undefined && this.lingering.size >= LINGER_LIMIT) this.release(now, oldest[0])
+    this.lingering.set(session, true)
     this.core.timers.set(session, now + CLOSE_REPEATS[0])
   }
 
