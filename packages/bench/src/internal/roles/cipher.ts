@@ -116,9 +116,15 @@ const shakeHands = (crypto: CryptoBackend, pattern: "XX" | "IK") => {
       ...common,
       role: "initiator",
       staticKey: ours.secretKey,
+      staticPublicKey: ours.publicKey,
       remoteStatic: pattern === "IK" ? theirs.publicKey : undefined
     })
-    const responder = unsafeMake({ ...common, role: "responder", staticKey: theirs.secretKey })
+    const responder = unsafeMake({
+      ...common,
+      role: "responder",
+      staticKey: theirs.secretKey,
+      staticPublicKey: theirs.publicKey
+    })
     responder.readMessage(initiator.writeMessage(empty))
     initiator.readMessage(responder.writeMessage(empty))
     if (!initiator.complete) responder.readMessage(initiator.writeMessage(empty))
