@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { OldestFirst } from "../../src/internal/oldestFirst.js"
 
 const key = fc.nat(20)
@@ -10,7 +12,35 @@ const command = fc.oneof(
   { weight: 3, arbitrary: fc.record({ _tag: fc.constant("drop" as const), key }) }
 )
 
+let gc: (() => void) | undefined
+
+const heldBytes = (): number => {
+  if (gc === undefined) {
+    setFlagsFromString("--expose-gc")
+    gc = runInNewContext("gc") as () => void
+  }
+  gc()
+  return process.memoryUsage().heapUsed
+}
+
 describe("OldestFirst", () => {
+  it("holds what is there and no more, though the oldest stays for ever while others come and go", () => {
+    const map = new OldestFirst<string, number>()
+    const churn = (): void => {
+      for (let i = 0; i < 100_000; i++) {
+        map.set(`${i % 100}`, i)
+        assert.deepStrictEqual(map.oldest, ["stays", 0])
+      }
+    }
+    map.set("stays", 0)
+    churn()
+    const before = heldBytes()
+    churn()
+    churn()
+    assert.isBelow(heldBytes() - before, 2_000_000)
+    assert.strictEqual(map.size, 101)
+  })
+
   it.prop(
     "knows the key that was set before all others, whatever is set again and deleted between two looks",
     [fc.array(command, { maxLength: 300 })],
