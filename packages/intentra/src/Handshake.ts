@@ -117,8 +117,8 @@ export class Handshake extends Context.Tag("intentra/Handshake")<Handshake, Hand
         let lastMac1Key = shared
         const mac1KeyOf = (responderKey: Uint8Array): Uint8Array => {
           if (!equal(lastResponder, responderKey)) {
-            lastResponder = responderKey.slice()
             lastMac1Key = mac1Key(responderKey)
+            lastResponder = responderKey.slice()
           }
           return lastMac1Key
         }

@@ -175,13 +175,29 @@ describe("the sessions of all workers", () => {
     const world = new World()
     const waiting = { onConnected: () => assert.fail("cancelled"), onFailed: () => assert.fail("cancelled") }
     for (const held of [false, true]) {
-      world.sessions.connect(1, world.links[0], new Uint8Array(24), undefined, false, waiting)
-      world.sessions.cancel(1)
+      const cancel = world.sessions.connect(1, world.links[0], new Uint8Array(24), undefined, false, waiting)
+      cancel()
       const number = world.add(0, held ? SMALLER : GREATER, true)
       const peer = world.links[0].byNumber.get(number)
       if (peer !== undefined && held) peer.holders++
       world.sessions.connected(1, peer)
       assert.strictEqual(peer?.closeReason, held ? undefined : "LocalClosed")
+    }
+  })
+
+  it("a session that its caller was told of, and lost interest in before taking it, is closed", () => {
+    const world = new World()
+    for (const held of [false, true]) {
+      const told: Array<ShardPeer> = []
+      const waiting = { onConnected: (peer: ShardPeer) => told.push(peer), onFailed: () => assert.fail("it failed") }
+      const cancel = world.sessions.connect(1, world.links[0], new Uint8Array(24), undefined, false, waiting)
+      const number = world.add(0, held ? SMALLER : GREATER, true)
+      world.sessions.connected(1, world.links[0].byNumber.get(number))
+      const [peer] = told
+      // what `connect` does for a scope
+      if (held) peer.holders++
+      cancel()
+      assert.strictEqual(peer.closeReason, held ? undefined : "LocalClosed")
     }
   })
 

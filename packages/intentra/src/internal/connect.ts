@@ -45,7 +45,7 @@ const transportClosed = new IntentraError({
 const hold = (peer: PeerHandle): Effect.Effect<PeerHandle, never, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => {
     peer.holders++
-    return Effect.as(Scope.addFinalizer(scope, peer.letGo()), peer)
+    return Effect.as(Scope.addFinalizer(scope, Effect.uninterruptible(peer.letGo())), peer)
   })
 
 /** `connect` of a transport. */
@@ -75,6 +75,9 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
   const connectScoped = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) =>
     Effect.uninterruptibleMask((restore) => {
       const fresh = Effect.suspend(() => {
+        // the look for a peer may have taken its time
+        const closed = over()
+        if (closed !== undefined) return Effect.fail(closed)
         const { cancel, result } = begin(address, remoteKey, quick)
         return Effect.tapErrorCause(
           restore(result),
@@ -110,9 +113,6 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
         detail: `this transport has ${connector.maxSessions} sessions already: raise maxSessions`
       })
     }
-    // a name may have taken its time
-    const closedMeanwhile = over()
-    if (closedMeanwhile !== undefined) return yield* closedMeanwhile
     return yield* connectScoped(bytes, remoteKey, options.handshake === "IK")
   })
 }

@@ -338,11 +338,10 @@ export class ShardHost {
     this.sender.unblock()
   }
 
-  /** Begins a handshake in the next worker, and returns a number to cancel it by. */
-  connect(address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean, waiting: ShardWaiting): number {
-    const id = this.nextId++
-    this.sessions.connect(id, this.links[this.nextLink++ % this.links.length], address, remoteKey, quick, waiting)
-    return id
+  /** Begins a handshake in the next worker; returns what `ShardSessions.connect` does. */
+  connect(address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean, waiting: ShardWaiting): () => void {
+    const link = this.links[this.nextLink++ % this.links.length]
+    return this.sessions.connect(this.nextId++, link, address, remoteKey, quick, waiting)
   }
 
   /** The peer of an active session with this key, if it has been heard lately. */

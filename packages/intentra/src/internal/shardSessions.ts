@@ -112,6 +112,7 @@ export class ShardSessions {
     return this.pending.size
   }
 
+  /** What it returns is for a caller that lost interest: in the handshake, or in the session that it has become. */
   connect(
     id: number,
     link: ShardLink,
@@ -119,17 +120,27 @@ export class ShardSessions {
     remoteKey: Uint8Array | undefined,
     quick: boolean,
     waiting: ShardWaiting
-  ): void {
+  ): () => void {
+    let connected: ShardPeer | undefined
     this.pending.set(id, {
       link,
       identityKey: remoteKey === undefined ? undefined : identityKeyOf(remoteKey),
-      waiting
+      waiting: {
+        onConnected: (peer) => {
+          connected = peer
+          waiting.onConnected(peer)
+        },
+        onFailed: waiting.onFailed
+      }
     })
     this.post(link, { type: "connect", id, address, remoteKey, quick })
+    return () => {
+      if (connected === undefined) this.cancel(id)
+      else this.abandon(connected)
+    }
   }
 
-  /** The caller lost interest: in the handshake, or in the session that it has become meanwhile. */
-  cancel(id: number): void {
+  private cancel(id: number): void {
     const pending = this.pending.get(id)
     if (pending === undefined) return
     this.pending.delete(id)
@@ -148,7 +159,12 @@ export class ShardSessions {
     if (peer === undefined) pending?.waiting.onFailed(endedAtOnce)
     else if (pending !== undefined) pending.waiting.onConnected(peer)
     // its caller had lost interest before the worker heard of it
-    else if (peer.initiator && peer.holders === 0) this.close(peer, "LocalClosed")
+    else this.abandon(peer)
+  }
+
+  /** Whoever connected this peer lost interest before it was theirs. */
+  private abandon(peer: ShardPeer): void {
+    if (peer.initiator && peer.holders === 0) this.close(peer, "LocalClosed")
   }
 
   refused(id: number, error: IntentraError): void {

@@ -154,10 +154,7 @@ export const makeSharded = (
         sessions: () => host.sessions.active.size + host.sessions.connecting,
         ended: () => host.ended,
         livePeer: (remoteKey) => host.livePeer(remoteKey),
-        begin: (address, remoteKey, quick, waiting) => {
-          const id = host.connect(address, remoteKey, quick, waiting)
-          return () => host.sessions.cancel(id)
-        }
+        begin: (address, remoteKey, quick, waiting) => host.connect(address, remoteKey, quick, waiting)
       }),
       peers: Effect.sync(() => Array.from(host.sessions.active)),
       broadcast: broadcastTo(() => host.sessions.active),
