@@ -284,6 +284,22 @@ describe.skipIf(!present)("OpenSsl", () => {
       key.destroy()
     })
 
+    it("packets in more arenas than are kept at hand are sealed and opened, and none where memory was moved", () => {
+      const key = make()
+      const arenas = Array.from({ length: 20 }, () => new Uint8Array(4096))
+      for (let round = 0; round < 3; round++) {
+        for (const arena of arenas) {
+          assert.strictEqual(key.sealPacket(arena, 0, 16, 100, round), 132)
+          assert.strictEqual(key.openPacket(arena, 0, 16, 132, round, arena, 16), 100)
+        }
+      }
+      const moved = structuredClone(arenas[0], { transfer: [arenas[0].buffer] })
+      assert.strictEqual(key.sealPacket(arenas[0], 0, 16, 100, 9), -1)
+      assert.strictEqual(key.openPacket(arenas[1], 0, 16, 132, 2, arenas[0], 16), -1)
+      assert.strictEqual(key.sealPacket(moved, 0, 16, 100, 9), 132)
+      key.destroy()
+    })
+
     it("a packet whose memory was moved opens where it went", () => {
       const key = make()
       const arena = new Uint8Array(4096)

@@ -101,6 +101,8 @@ export class Evp {
   private readonly arrays: Array<Uint8Array> = []
   private readonly addresses: Array<number> = []
   private replaced = 0
+  /** Of all arrays that were asked for: with many transports in a thread the few above are always those of others. */
+  private readonly known = new WeakMap<Uint8Array, number>()
 
   constructor(
     private readonly koffi: Koffi,
@@ -146,13 +148,19 @@ export class Evp {
   }
 
   private remember(array: Uint8Array): number {
-    if (array.length <= SMALL_BYTES || isResizable(array.buffer)) return 0
-    const address = this.addressOf(array)
+    const address = this.known.get(array) ?? this.learn(array)
     if (address === 0) return 0
     const at = this.replaced
     this.replaced = (at + 1) % CACHED_ARRAYS
     this.arrays[at] = array
     this.addresses[at] = address
+    return address
+  }
+
+  private learn(array: Uint8Array): number {
+    if (array.length <= SMALL_BYTES || isResizable(array.buffer)) return 0
+    const address = this.addressOf(array)
+    if (address !== 0) this.known.set(array, address)
     return address
   }
 
