@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { BenchError } from "./BenchError.js"
 import { start } from "./internal/child.js"
+import { flagsText } from "./internal/limits.js"
 import { atMost } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
 import { ratio, round } from "./Statistics.js"
@@ -88,7 +89,7 @@ export const run = ({ duration }: CryptoOptions): Effect.Effect<Outcome, BenchEr
           "of node:crypto": it.ratioToNode
         }))
       }],
-      lifted: {},
+      lifted: flagsText(),
       goals: [
         atMost(`OpenSSL seals in at most ${MOST_NS} ns in batches`, fastest?.batchNsSeal, MOST_NS),
         atMost(`OpenSSL opens in at most ${MOST_NS} ns in batches`, fastest?.batchNsOpen, MOST_NS)

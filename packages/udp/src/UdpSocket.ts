@@ -29,8 +29,8 @@ export type { UdpSocketShape, UdpSocketStats } from "./UdpSocketShape.js"
 export class UdpSocket extends Context.Tag("@intentra/udp/UdpSocket")<UdpSocket, UdpSocketShape>() {
   /**
    * A socket of `node:dgram`, for every platform. An IPv6 socket on `::` takes IPv4 datagrams too unless `ipv6Only` is
-   * set; their sources are IPv4 addresses then. Node reports the errors of only a sample of sends, so `sendErrors` is a
-   * lower bound.
+   * set; their sources are IPv4 addresses then. Errors of datagrams that libuv kept for later are not told, so
+   * `sendErrors` is a lower bound.
    *
    * @since 0.1.0
    */

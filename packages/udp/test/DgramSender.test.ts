@@ -77,6 +77,22 @@ describe("sending past node:dgram", () => {
     assert.strictEqual(second, fourth)
   })
 
+  it("where dgram gives its handle anything else than it did, everything goes by dgram itself", () => {
+    class OtherHandle extends FakeHandle {}
+    const handle = new OtherHandle()
+    let byDgram = 0
+    const socket = {
+      [Symbol("state symbol")]: { handle },
+      send: () => {
+        byDgram++
+        Reflect.apply(handle.send, handle, [new FakeRequest(), [BYTES], 1, 9, "127.0.0.1", false, "more"])
+      }
+    } as unknown as Socket
+    const sender = new DgramSender(socket, nothing)
+    for (let i = 0; i < 3; i++) assert.isTrue(sender.send(BYTES, 0, 2, 9, "127.0.0.1", false))
+    assert.strictEqual(byDgram, 3)
+  })
+
   it("what libuv keeps for later keeps its request and its bytes for itself", () => {
     const handle = new FakeHandle()
     const sender = new DgramSender(fake(handle).socket, nothing)

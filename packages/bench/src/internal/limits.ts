@@ -21,9 +21,13 @@ export const HUB = {
 export const nodeFlags = (): ReadonlyArray<string> =>
   isNative() ? [] : ["--max-semi-space-size=1", "--single-threaded-gc"]
 
-/** The same in words, for those who read the figures. */
+/** The flags in words, for those who read the figures. */
+export const flagsText = (): { readonly [name: string]: string | number } =>
+  isNative() ? {} : { node: `started with ${nodeFlags().join(" ")}, all processes` }
+
+/** All that is lifted, in words. */
 export const liftedText = (): { readonly [name: string]: string | number } => ({
   packetsPerSecond: "no limit (default 10,000 a session)",
   gate: "no limit per source (default 100 handshakes in flight, 5 a source)",
-  ...(isNative() ? {} : { node: `started with ${nodeFlags().join(" ")}, the raw sockets too` })
+  ...flagsText()
 })

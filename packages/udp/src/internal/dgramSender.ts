@@ -5,12 +5,17 @@ import type { Handle, Request } from "./dgramHandle.js"
 /** Makes requests for a handle of this class: `node:dgram` alone can name theirs. */
 const makers = new Map<unknown, () => Request>()
 
+/** What `node:dgram` gives a handle for one datagram. A handle that is given anything else ends the process. */
+const isExpected = ([list, count, port, host, hasCallback, ...more]: ReadonlyArray<unknown>): boolean =>
+  Array.isArray(list) && count === 1 && typeof port === "number" && typeof host === "string" &&
+  typeof hasCallback === "boolean" && more.length === 0
+
 /** Calls `send`, which sends by `node:dgram`, and keeps in mind what its request is made of. */
 const learn = (handle: Handle, send: () => void): void => {
   const before = handle.send
   handle.send = function(request, ...rest) {
     const { constructor } = request
-    makers.set(handle.constructor, () => Reflect.construct(constructor, []) as Request)
+    if (isExpected(rest)) makers.set(handle.constructor, () => Reflect.construct(constructor, []) as Request)
     return before.call(this, request, ...rest)
   }
   try {

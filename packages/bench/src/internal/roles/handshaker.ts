@@ -3,7 +3,6 @@ import { layerBackend } from "@intentra/crypto"
 import { UdpSocket } from "@intentra/udp"
 import type { UdpSocketShape } from "@intentra/udp"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { backend } from "../backends.js"
 import { layerOver } from "../concerns.js"
 import { HUB } from "../limits.js"
@@ -103,8 +102,7 @@ export const make = () => {
       const loop = ({ transport }: Opened): Effect.Effect<void> =>
         Effect.gen(function*() {
           while (performance.now() < end) {
-            const connected = yield* Effect.exit(Effect.scoped(transport.connect(target)))
-            if (Exit.isSuccess(connected)) handshakes++
+            if (yield* Effect.isSuccess(Effect.scoped(transport.connect(target)))) handshakes++
             else failed++
           }
         })
