@@ -34,7 +34,7 @@ export interface PeerStats {
   readonly dropped: number
   /** Messages waiting to be sent to it. */
   readonly queued: number
-  /** Reliable messages that it has not acknowledged. */
+  /** Reliable messages that it has not acknowledged; of a session that is over, those that it never did. */
   readonly unacknowledged: number
   /** Reliable messages sent again. */
   readonly retransmitted: number

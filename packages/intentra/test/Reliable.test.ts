@@ -192,6 +192,20 @@ describe("Reliable", () => {
       assert.deepStrictEqual(seen.map((one) => numberOf(one.payload)), upTo(20))
     }))
 
+  it.scoped("who ends acknowledges first what has arrived: the other end knows what did, and what did not", () =>
+    Effect.gen(function*() {
+      for (const arrives of [true, false]) {
+        const { network, peer, remote } = yield* connected()
+        yield* peer.send(numbered(1), RELIABLE)
+        // one way is 10 ms, and a single message is acknowledged after 25
+        yield* network.advance(arrives ? "12 millis" : "5 millis")
+        yield* remote.close()
+        yield* network.advance("1 second")
+        assert.strictEqual(peer.closeReason, "PeerClosed")
+        assert.strictEqual((yield* peer.stats).unacknowledged, arrives ? 0 : 1)
+      }
+    }))
+
   it.scoped("a handler that comes late is told in order what waited before it", () =>
     Effect.gen(function*() {
       const { hub, network, peer } = yield* connected({ hub: { deliveryQueue: 16 } })

@@ -68,11 +68,12 @@ const deliver = (
       sent++
     }
     const arrived = yield* flushed(peer, patience)
-    if (peer.closeReason !== undefined) {
+    const acknowledged = intent === "reliable"
+    // a hub that has all it wants may end as soon as it has acknowledged that
+    if (peer.closeReason !== undefined && !(arrived && acknowledged)) {
       return yield* new CliError({ reason: "Delivery", detail: `the hub ended the session (${peer.closeReason})` })
     }
     if (!arrived) return yield* lost(sent)
-    const acknowledged = intent === "reliable"
     if (options.json) writeJson({ type: "sent", messages: sent, intent, acknowledged })
     else {
       new Console(false).line(

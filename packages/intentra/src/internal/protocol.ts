@@ -349,8 +349,11 @@ export class Protocol implements HandshakeInput {
   close(now: number, session: Session, reason: CloseReason.CloseReason, text: string): void {
     if (session.state === CLOSED) return
     const { core } = this
-    // what was sent before the close goes before it
-    if (reason === "LocalClosed" && session.state === ACTIVE) this.sender.flushSession(now, session)
+    // what was sent before the close goes before it, and what has arrived is acknowledged
+    const inOrder = reason === "LocalClosed" || reason === "TransportClosed"
+    if (inOrder && session.state === ACTIVE && (this.reliable.hurryAck(session) || reason === "LocalClosed")) {
+      this.sender.flushSession(now, session)
+    }
     if (session.state === CLOSED) return
     const { connecting } = session
     const wasActive = this.leave(now, session, reason)

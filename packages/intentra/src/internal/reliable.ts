@@ -47,6 +47,13 @@ export class Reliable {
     return session.ackNow && session.incoming !== undefined && session.incoming.ackPending
   }
 
+  /** Whether an ACK is owed at all; from now on it does not wait for company any more. */
+  hurryAck(session: Session): boolean {
+    if (session.incoming === undefined || !session.incoming.ackPending) return false
+    session.ackNow = true
+    return true
+  }
+
   /** Writes an ACK frame when one is owed, and returns the offset behind it. */
   writeAck(now: number, session: Session, out: Uint8Array, offset: number): number {
     const { incoming } = session

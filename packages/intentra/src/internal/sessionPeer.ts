@@ -8,6 +8,7 @@ import { SendOptions } from "../SendOptions.js"
 import type { SendResult } from "../SendResult.js"
 import type { Hub } from "./hub.js"
 import { PeerHandle } from "./peerHandle.js"
+import { CLOSED } from "./session.js"
 import type { Session } from "./session.js"
 
 /** The user's handle of a session. It stays valid, and says so, when the session has ended. */
@@ -53,7 +54,7 @@ export class SessionPeer extends PeerHandle {
       messagesReceived: session.messagesReceived,
       dropped: session.dropped,
       queued: session.queued + (session.outgoing?.unsentCount ?? 0),
-      unacknowledged: session.outgoing?.held ?? 0,
+      unacknowledged: session.state === CLOSED ? session.unacknowledged : session.outgoing?.held ?? 0,
       retransmitted: session.outgoing?.retransmitted ?? 0,
       remoteLoss: session.remotePackets < 0 || session.packetsAtPong === 0
         ? undefined
