@@ -197,7 +197,9 @@ describe("Reliable", () => {
       for (const arrives of [true, false]) {
         const { network, peer, remote } = yield* connected()
         yield* peer.send(numbered(1), RELIABLE)
+        yield* network.advance("200 millis")
         // one way is 10 ms, and a single message is acknowledged after 25
+        yield* peer.send(numbered(2), RELIABLE)
         yield* network.advance(arrives ? "12 millis" : "5 millis")
         yield* remote.close()
         yield* network.advance("1 second")
