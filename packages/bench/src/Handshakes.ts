@@ -72,10 +72,10 @@ const shaken = (
     // the code of a handshake is much, and takes its time to be compiled
     yield* shake(2 * warmUp(duration))
     const before = yield* responder.ask("begin", undefined)
-    const shaken = yield* shake(duration)
+    const ends = yield* shake(duration)
     const after = yield* responder.ask("state", undefined)
-    const handshakes = Num.sumAll(shaken.map((it) => it.handshakes))
-    const perSecond = Math.round(Num.sumAll(shaken.map((it) => ratio(it.handshakes, it.seconds))))
+    const handshakes = Num.sumAll(ends.map((it) => it.handshakes))
+    const perSecond = Math.round(Num.sumAll(ends.map((it) => ratio(it.handshakes, it.seconds))))
     const cipher = yield* start("cipher")
     const bothUs = yield* cipher.ask("handshake", { backend, pattern, seconds: duration }, duration)
     const floorPerSecond = Math.round(2e6 / bothUs)
@@ -83,9 +83,9 @@ const shaken = (
       pattern,
       backend,
       perSecond,
-      failed: Num.sumAll(shaken.map((it) => it.failed)),
+      failed: Num.sumAll(ends.map((it) => it.failed)),
       hubUs: round(ratio(after.cpuNs, after.handshakes - before.handshakes) / 1000, 1),
-      initiatorUs: round(ratio(Num.sumAll(shaken.map((it) => it.cpuNs)), handshakes) / 1000, 1),
+      initiatorUs: round(ratio(Num.sumAll(ends.map((it) => it.cpuNs)), handshakes) / 1000, 1),
       floorPerSecond,
       ratioToFloor: round(ratio(perSecond, floorPerSecond), 3)
     }

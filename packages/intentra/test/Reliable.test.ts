@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Network } from "@intentra/udp"
-import { Effect, FastCheck as fc, Fiber, Stream } from "effect"
+import { Effect, Exit, FastCheck as fc, Fiber, Scope, Stream } from "effect"
 import { IntentraTest, SendOptions, SendResult } from "../src/index.js"
-import { collect, connected, key } from "./internal/harness.js"
+import { collect, connect, connected, key } from "./internal/harness.js"
 
 const RELIABLE = SendOptions.make({ intent: "Reliable" })
 
@@ -206,6 +206,26 @@ describe("Reliable", () => {
         assert.strictEqual(peer.closeReason, "PeerClosed")
         assert.strictEqual((yield* peer.stats).unacknowledged, arrives ? 0 : 1)
       }
+    }))
+
+  it.scoped("a transport that ends acknowledges first what has arrived, too", () =>
+    Effect.gen(function*() {
+      const network = yield* Effect.orDie(Network.make({ seed: 1, latency: 10 }))
+      const scope = yield* Scope.make()
+      const hub = yield* Scope.extend(
+        IntentraTest.make(network, { host: "10.0.0.1", key: key(1), allow: "any" }),
+        scope
+      )
+      const client = yield* IntentraTest.make(network, { host: "10.0.0.2", key: key(2) })
+      const peer = yield* connect(network, client, hub)
+      yield* peer.send(numbered(1), RELIABLE)
+      yield* network.advance("200 millis")
+      yield* peer.send(numbered(2), RELIABLE)
+      yield* network.advance("12 millis")
+      yield* Scope.close(scope, Exit.void)
+      yield* network.advance("1 second")
+      assert.strictEqual(peer.closeReason, "PeerClosed")
+      assert.strictEqual((yield* peer.stats).unacknowledged, 0)
     }))
 
   it.scoped("a handler that comes late is told in order what waited before it", () =>

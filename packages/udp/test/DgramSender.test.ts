@@ -31,7 +31,7 @@ class FakeHandle implements Handle {
 }
 
 class FakeRequest implements Request {
-  list?: ReadonlyArray<Uint8Array>
+  list?: Array<Uint8Array>
 }
 
 const fake = (handle: FakeHandle | undefined) => {

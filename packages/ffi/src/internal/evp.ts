@@ -101,7 +101,7 @@ export class Evp {
   private readonly arrays: Array<Uint8Array> = []
   private readonly addresses: Array<number> = []
   private replaced = 0
-  /** Of all arrays that were asked for: with many transports in a thread the few above are always those of others. */
+  /** Of all arrays that were asked for, where the last few are others: many transports in a thread have many. */
   private readonly known = new WeakMap<Uint8Array, number>()
 
   constructor(
@@ -137,9 +137,9 @@ export class Evp {
   }
 
   /**
-   * `addressOf` for the few arrays that a packet path goes on about. They are kept referenced, so that their memory
-   * stays where it is; when it is detached nevertheless, they have no length. 0 for an array that has to be looked at
-   * each time: a small one, one over a resizable buffer, one whose memory went elsewhere.
+   * `addressOf` for the arrays that a packet path goes on about; the last few are at hand. An array's memory stays where
+   * it is for as long as the array does; when it is detached nevertheless, the array has no length. 0 for an array that
+   * has to be looked at each time: a small one, one over a resizable buffer, one whose memory went elsewhere.
    */
   cachedAddressOf(array: Uint8Array): number {
     const { arrays } = this

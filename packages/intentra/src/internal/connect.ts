@@ -55,22 +55,6 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
     return ended === "scope" ? transportClosed : ended
   }
 
-  const begin = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) => {
-    let settled: Effect.Effect<PeerHandle, IntentraError> | undefined
-    let settle = (result: Effect.Effect<PeerHandle, IntentraError>): void => {
-      settled = result
-    }
-    const cancel = connector.begin(address, remoteKey, quick, {
-      onConnected: (peer) => settle(Effect.succeed(peer)),
-      onFailed: (error) => settle(Effect.fail(error))
-    })
-    const result = Effect.async<PeerHandle, IntentraError>((resume) => {
-      if (settled === undefined) settle = resume
-      else resume(settled)
-    })
-    return { cancel, result }
-  }
-
   // whenever it is interrupted, the handshake or the session it has become is owned by somebody
   const connectScoped = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) =>
     Effect.uninterruptibleMask((restore) => {
@@ -78,9 +62,15 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
         // the look for a peer may have taken its time
         const closed = over()
         if (closed !== undefined) return Effect.fail(closed)
-        const { cancel, result } = begin(address, remoteKey, quick)
+        let cancel = (): void => {}
+        const connected = Effect.async<PeerHandle, IntentraError>((resume) => {
+          cancel = connector.begin(address, remoteKey, quick, {
+            onConnected: (peer) => resume(Effect.succeed(peer)),
+            onFailed: (error) => resume(Effect.fail(error))
+          })
+        })
         return Effect.tapErrorCause(
-          restore(result),
+          restore(connected),
           (cause) => Cause.isInterruptedOnly(cause) ? Effect.sync(cancel) : Effect.void
         )
       })

@@ -112,8 +112,6 @@ export class ConnectionTable {
   }
 
   private wake(now: number): void {
-    for (let next = this.resting.oldest; next !== undefined && next[1] <= now; next = this.resting.oldest) {
-      this.resting.delete(next[0])
-    }
+    this.resting.dropWhile((until) => until <= now)
   }
 }

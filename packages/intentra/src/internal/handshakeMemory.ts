@@ -20,10 +20,7 @@ export class HandshakeMemory {
   /** The handshake of this echo is over: a late repeat begins nothing. */
   finish(now: number, key: string): void {
     const { finished } = this
-    for (let next = finished.oldest; next !== undefined; next = finished.oldest) {
-      if (next[1] > now && finished.size < FINISHED_LIMIT) break
-      finished.delete(next[0])
-    }
+    finished.dropWhile((until) => until <= now || finished.size >= FINISHED_LIMIT)
     finished.set(key, now + FINISHED_FOR)
   }
 
@@ -35,8 +32,7 @@ export class HandshakeMemory {
   prove(identityKey: string, timestamp: number): void {
     const { timestamps } = this
     timestamps.delete(identityKey)
-    const { oldest } = timestamps
-    if (oldest !== undefined && timestamps.size >= TIMESTAMPS_LIMIT) timestamps.delete(oldest[0])
+    timestamps.dropWhile(() => timestamps.size >= TIMESTAMPS_LIMIT)
     timestamps.set(identityKey, timestamp)
   }
 

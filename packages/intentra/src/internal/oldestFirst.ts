@@ -46,6 +46,11 @@ export class OldestFirst<Key, Value> {
     return true
   }
 
+  /** Deletes the oldest as long as its value says so. */
+  dropWhile(isOver: (value: Value) => boolean): void {
+    for (let next = this.oldest; next !== undefined && isOver(next[1]); next = this.oldest) this.delete(next[0])
+  }
+
   /** The key that was set before all others. */
   get oldest(): readonly [Key, Value] | undefined {
     // an iterator that has met the end is at its end for good

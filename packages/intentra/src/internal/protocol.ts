@@ -350,9 +350,9 @@ export class Protocol implements HandshakeInput {
     if (session.state === CLOSED) return
     const { core } = this
     // what was sent before the close goes before it, and what has arrived is acknowledged
-    const inOrder = reason === "LocalClosed" || reason === "TransportClosed"
-    if (inOrder && session.state === ACTIVE && (this.reliable.hurryAck(session) || reason === "LocalClosed")) {
-      this.sender.flushSession(now, session)
+    if (session.state === ACTIVE && (reason === "LocalClosed" || reason === "TransportClosed")) {
+      const isOwed = this.reliable.hurryAck(session)
+      if (isOwed || reason === "LocalClosed") this.sender.flushSession(now, session)
     }
     if (session.state === CLOSED) return
     const { connecting } = session

@@ -42,14 +42,18 @@ export class Reliable {
     return true
   }
 
+  private isAckOwed(session: Session): boolean {
+    return session.incoming !== undefined && session.incoming.ackPending
+  }
+
   /** Whether ACK is owed at once, not only when something else is sent. */
   isUrgent(session: Session): boolean {
-    return session.ackNow && session.incoming !== undefined && session.incoming.ackPending
+    return session.ackNow && this.isAckOwed(session)
   }
 
   /** Whether an ACK is owed at all; from now on it does not wait for company any more. */
   hurryAck(session: Session): boolean {
-    if (session.incoming === undefined || !session.incoming.ackPending) return false
+    if (!this.isAckOwed(session)) return false
     session.ackNow = true
     return true
   }

@@ -156,7 +156,7 @@ export class DgramSocket implements UdpSocketShape {
     )
     this.outbox = new SendBatch(OUTBOX_CAPACITY, OUTBOX_BYTES)
     this.slab = new Uint8Array(OUTBOX_BYTES)
-    this.sender = new DgramSender(socket, (error) => this.onSent(error))
+    this.sender = new DgramSender(socket, this.onSent)
     this.queue = new SendQueue(options.sendQueueBytes, options.sendQueuePolicy === "drop-oldest")
     this.granted = {
       receiveBufferBytes: ask(

@@ -4,7 +4,7 @@ type OnMessage = (result: number, ...rest: ReadonlyArray<unknown>) => void
 
 /** Node's object for a send under way. What its list holds stays where it is as long as libuv has it. */
 export interface Request {
-  list?: ReadonlyArray<Uint8Array>
+  list?: Array<Uint8Array>
 }
 
 /** What `node:dgram` calls libuv through. */

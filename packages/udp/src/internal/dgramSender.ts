@@ -33,9 +33,7 @@ const learn = (handle: Handle, send: () => void): void => {
  */
 export class DgramSender {
   private readonly handle: Handle | undefined
-  private make: (() => Request) | undefined
   private request: Request | undefined
-  private list: Array<Uint8Array> = []
 
   constructor(private readonly socket: Dgram.Socket, private readonly onSent: (error: Error | null) => void) {
     this.handle = handleOf(socket)
@@ -45,9 +43,10 @@ export class DgramSender {
   send(bytes: Uint8Array, offset: number, length: number, port: number, host: string, isLast: boolean): boolean {
     const { handle } = this
     if (handle !== undefined) {
-      this.make ??= makers.get(handle.constructor)
-      if (this.make !== undefined) {
-        return this.pass(handle, this.make, new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length), port, host)
+      this.request ??= makers.get(handle.constructor)?.()
+      if (this.request !== undefined) {
+        const view = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
+        return this.pass(handle, this.request, view, port, host)
       }
     }
     // dgram tells of an error only through a callback, and a callback costs a tick: one per batch is a sample
@@ -61,17 +60,12 @@ export class DgramSender {
     }
   }
 
-  private pass(handle: Handle, make: () => Request, bytes: Uint8Array, port: number, host: string): boolean {
-    const { list } = this
-    const request = this.request ?? make()
-    this.request = request
+  private pass(handle: Handle, request: Request, bytes: Uint8Array, port: number, host: string): boolean {
+    const list = request.list ??= []
     list[0] = bytes
     const result = handle.send(request, list, 1, port, host, false)
-    if (result > 0) return true
-    // the request is libuv's now, or nobody knows whose
-    request.list = list
-    this.request = undefined
-    this.list = []
-    return result === 0
+    // without all being sent, the request and its list are libuv's now, or nobody knows whose
+    if (result <= 0) this.request = undefined
+    return result >= 0
   }
 }

@@ -47,18 +47,7 @@ export type Send = LinuxSocket.LinuxSockets["sendmmsg"]
 export const answering = (answer: (real: Send) => Send): LinuxSocket.LinuxSocketLibrary => {
   if (library instanceof FfiError) throw library
   const real = library.sockets
-  const sockets: LinuxSocket.LinuxSockets = {
-    socket: (family, kind) => real.socket(family, kind),
-    bind: (fd, name, length) => real.bind(fd, name, length),
-    getsockname: (fd, name, length) => real.getsockname(fd, name, length),
-    setsockopt: (fd, level, option, value) => real.setsockopt(fd, level, option, value),
-    getsockopt: (fd, level, option) => real.getsockopt(fd, level, option),
-    recvmmsg: real.recvmmsg,
-    sendmmsg: answer(real.sendmmsg),
-    waitReadable: (fd, millis) => real.waitReadable(fd, millis),
-    dup3: (from, onto) => real.dup3(from, onto),
-    close: (fd) => real.close(fd)
-  }
+  const sockets = Object.create(real, { sendmmsg: { value: answer(real.sendmmsg) } }) as LinuxSocket.LinuxSockets
   return { ...library, sockets }
 }
 
