@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Num from "effect/Number"
 import type { BenchError } from "./BenchError.js"
 import { start } from "./internal/child.js"
-import { warmUp } from "./internal/exchange.js"
+import { untilSteady, warmUp } from "./internal/exchange.js"
 import { liftedText } from "./internal/limits.js"
 import { atLeast } from "./Scenario.js"
 import type { Outcome } from "./Scenario.js"
@@ -50,6 +50,9 @@ const KNOCKS = [60_000, 120_000, 180_000, 250_000, 400_000, Infinity]
 const LEAST_PER_SECOND = 3_000
 const LEAST_COOKIES = 100_000
 
+const perSecondOf = (ends: ReadonlyArray<{ readonly handshakes: number; readonly seconds: number }>): number =>
+  Num.sumAll(ends.map((it) => ratio(it.handshakes, it.seconds)))
+
 const shaken = (
   pattern: "XX" | "IK",
   backend: string,
@@ -69,13 +72,12 @@ const shaken = (
           it.ask("shake", { hub, handshake: pattern, atOnce, seconds }, seconds),
         { concurrency: "unbounded" }
       )
-    // the code of a handshake is much, and takes its time to be compiled
-    yield* shake(2 * warmUp(duration))
+    yield* untilSteady(Effect.map(shake(warmUp(duration)), perSecondOf))
     const before = yield* responder.ask("begin", undefined)
     const ends = yield* shake(duration)
     const after = yield* responder.ask("state", undefined)
     const handshakes = Num.sumAll(ends.map((it) => it.handshakes))
-    const perSecond = Math.round(Num.sumAll(ends.map((it) => ratio(it.handshakes, it.seconds))))
+    const perSecond = Math.round(perSecondOf(ends))
     const cipher = yield* start("cipher")
     const bothUs = yield* cipher.ask("handshake", { backend, pattern, seconds: duration }, duration)
     const floorPerSecond = Math.round(2e6 / bothUs)

@@ -164,6 +164,27 @@ export const floor = (
 /** Seconds before a measured phase, so that code is compiled and buffers are there. */
 export const warmUp = (seconds: number): number => Math.max(0.5, Math.min(2, seconds))
 
+/** A round has to be so much faster than all before it to count as faster. */
+const FASTER = 1.03
+/** So many rounds that were not faster are the end. */
+const STALE_ROUNDS = 2
+const MOST_ROUNDS = 10
+
+/**
+ * Repeats a warm-up until it becomes no faster, for what runs much code a few thousand times a second: to compile that
+ * takes V8 seconds, with the cores busy.
+ */
+export const untilSteady = <E, R>(round: Effect.Effect<number, E, R>): Effect.Effect<void, E, R> =>
+  Effect.gen(function*() {
+    let best = 0
+    let stale = 0
+    for (let rounds = 0; stale < STALE_ROUNDS && rounds < MOST_ROUNDS; rounds++) {
+      const perSecond = yield* round
+      stale = perSecond > best * FASTER ? 0 : stale + 1
+      best = Math.max(best, perSecond)
+    }
+  })
+
 /** A hub and those who send to it, connected. */
 export interface Connected {
   readonly receiver: Child<"receiver">
