@@ -28,18 +28,11 @@ export const make = () => {
   let firstAt = -1
   let lastAt = -1
   let droppedBefore = 0
-  let stamped = false
-  const unstamp = (): void => {
-    stamped = false
-  }
-  // the time is read once a turn, as a transport does
+  // the time is read for each, not once a turn: to drain thousands of sockets is one turn, and may take a second
   const take = (count: number): void => {
     delivered += count
-    if (stamped) return
-    stamped = true
     lastAt = performance.now()
     if (firstAt < 0) firstAt = lastAt
-    setImmediate(unstamp)
   }
   const bind = async (socket: string, bytes: number): Promise<Socket> => {
     if (socket === "batch") return receiveNative(bytes, take)
