@@ -296,6 +296,21 @@ describe.skipIf(!canShard)("a transport with worker threads", () => {
       }
     }))
 
+  it.scopedLive("connects several times at once, and all share one session", () =>
+    Effect.gen(function*() {
+      const { host, hub } = yield* ours
+      const other = yield* client(5, { allow: "any" })
+      const peers = yield* Effect.all(Array.from({ length: 4 }, () => hub.connect(to(other))), {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(new Set(peers).size, 1)
+      assert.strictEqual(host.sessions.active.size, 1)
+      const atOther = yield* inbox(other)
+      yield* peers[0].send(bytesOf("there"), { intent: "Reliable" })
+      yield* until("it", () => atOther.length === 1)
+      assert.isUndefined(peers[0].closeReason)
+    }))
+
   it.scopedLive("hands messages to a handler, whose views are not of shared memory, and takes quick handshakes", () =>
     Effect.gen(function*() {
       const { host, hub } = yield* ours

@@ -5,16 +5,20 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { ConnectOptions, IntentraShape } from "../Intentra.js"
 import { IntentraError } from "../IntentraError.js"
+import { equal } from "./bytes.js"
 import { invalidOption } from "./invalidOption.js"
 import type { PeerHandle } from "./peerHandle.js"
 import { publicKeyFrom } from "./publicKeyFrom.js"
 import { resolveHost } from "./resolveHost.js"
+import { identityKeyOf } from "./session.js"
 
 /** What makes sessions, wherever they are. */
 export interface Connector {
   /** Where the socket is bound: what is connected to is of its family. */
   readonly localAddress: SocketAddress
   readonly maxSessions: number
+  /** Whether there is one session for an identity, which all who connect to it share. */
+  readonly shares: boolean
   /** Sessions that are active, and handshakes of our own. */
   readonly sessions: () => number
   /** Why the transport is over. */
@@ -48,31 +52,96 @@ const hold = (peer: PeerHandle): Effect.Effect<PeerHandle, never, Scope.Scope> =
     return Effect.as(Scope.addFinalizer(scope, Effect.uninterruptible(peer.letGo())), peer)
   })
 
+type Outcome = Effect.Effect<PeerHandle, IntentraError>
+
+/** A handshake, and all who wait for what comes of it. */
+class Attempt {
+  private readonly waiting = new Set<(outcome: Outcome) => void>()
+  private outcome: Outcome | undefined = undefined
+  peer: PeerHandle | undefined = undefined
+  cancel = (): void => {}
+
+  constructor(private readonly address: Uint8Array, private readonly quick: boolean) {}
+
+  /** Whether what failed here would fail for these, too. */
+  isSame(address: Uint8Array, quick: boolean): boolean {
+    return this.quick === quick && equal(this.address, address)
+  }
+
+  add(resume: (outcome: Outcome) => void): void {
+    this.waiting.add(resume)
+    if (this.outcome !== undefined) resume(this.outcome)
+  }
+
+  settle(outcome: Outcome): void {
+    this.outcome = outcome
+    for (const resume of this.waiting) resume(outcome)
+  }
+
+  /** Somebody does not wait any more. Whoever is the last, and nobody has the peer, takes the handshake back. */
+  leave(resume: (outcome: Outcome) => void): void {
+    this.waiting.delete(resume)
+    if (this.waiting.size === 0 && (this.peer === undefined || this.peer.holders === 0)) this.cancel()
+  }
+}
+
 /** `connect` of a transport. */
 export const connectWith = (connector: Connector): IntentraShape["connect"] => {
+  /** Handshakes under way that others may wait for, by what they lead to. */
+  const attempts = new Map<string, Attempt>()
+
   const over = (): IntentraError | undefined => {
     const ended = connector.ended()
     return ended === "scope" ? transportClosed : ended
   }
 
+  const begin = (goal: string, address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean): Attempt => {
+    const attempt = new Attempt(address, quick)
+    attempts.set(goal, attempt)
+    const settle = (outcome: Outcome): void => {
+      if (attempts.get(goal) === attempt) attempts.delete(goal)
+      attempt.settle(outcome)
+    }
+    attempt.cancel = connector.begin(address, remoteKey, quick, {
+      onConnected: (peer) => {
+        attempt.peer = peer
+        settle(Effect.succeed(peer))
+      },
+      onFailed: (error) => settle(Effect.fail(error))
+    })
+    return attempt
+  }
+
   // whenever it is interrupted, the handshake or the session it has become is owned by somebody
   const connectScoped = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) =>
     Effect.uninterruptibleMask((restore) => {
-      const fresh = Effect.suspend(() => {
+      // two handshakes with one identity would end each other's session
+      const goal = remoteKey === undefined ? Address.format(address, 0) : identityKeyOf(remoteKey)
+      const fresh: Outcome = Effect.suspend(() => {
         // the look for a peer may have taken its time
         const closed = over()
         if (closed !== undefined) return Effect.fail(closed)
-        let cancel = (): void => {}
-        const connected = Effect.async<PeerHandle, IntentraError>((resume) => {
-          cancel = connector.begin(address, remoteKey, quick, {
-            onConnected: (peer) => resume(Effect.succeed(peer)),
-            onFailed: (error) => resume(Effect.fail(error))
-          })
+        const current = connector.shares ? attempts.get(goal) : undefined
+        if (current === undefined && connector.sessions() >= connector.maxSessions) {
+          return Effect.fail(
+            new IntentraError({
+              reason: "SessionLimit",
+              detail: `this transport has ${connector.maxSessions} sessions already: raise maxSessions`
+            })
+          )
+        }
+        let leave = (): void => {}
+        const outcome = Effect.async<PeerHandle, IntentraError>((resume) => {
+          const attempt = current ?? begin(goal, address, remoteKey, quick)
+          leave = () => attempt.leave(resume)
+          attempt.add(resume)
         })
-        return Effect.tapErrorCause(
-          restore(connected),
-          (cause) => Cause.isInterruptedOnly(cause) ? Effect.sync(cancel) : Effect.void
+        const settled = Effect.tapErrorCause(
+          restore(outcome),
+          (cause) => Cause.isInterruptedOnly(cause) ? Effect.sync(leave) : Effect.void
         )
+        // what another asked for elsewhere may have failed for a reason of its own
+        return current === undefined || current.isSame(address, quick) ? settled : Effect.catchAll(settled, () => fresh)
       })
       const live = remoteKey === undefined ? Effect.succeed(undefined) : restore(connector.livePeer(remoteKey))
       return live.pipe(
@@ -95,12 +164,6 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
       return yield* new IntentraError({
         reason: "InvalidAddress",
         detail: `cannot connect to ${options.host} port ${options.port}: the port must be from 1 to 65535`
-      })
-    }
-    if (connector.sessions() >= connector.maxSessions) {
-      return yield* new IntentraError({
-        reason: "SessionLimit",
-        detail: `this transport has ${connector.maxSessions} sessions already: raise maxSessions`
       })
     }
     return yield* connectScoped(bytes, remoteKey, options.handshake === "IK")

@@ -151,6 +151,7 @@ export const makeSharded = (
       connect: connectWith({
         localAddress: address,
         maxSessions: settings.maxSessions,
+        shares: settings.sameIdentity !== "allow",
         sessions: () => host.sessions.active.size + host.sessions.connecting,
         ended: () => host.ended,
         livePeer: (remoteKey) => host.livePeer(remoteKey),

@@ -99,6 +99,7 @@ export const make = (
       connect: connectWith({
         localAddress: socket.localAddress,
         maxSessions: settings.maxSessions,
+        shares: settings.sameIdentity !== "allow",
         sessions: () => hub.protocol.core.active.size + hub.protocol.core.connecting.size,
         ended: () => hub.ended,
         livePeer: (remoteKey) => Effect.sync(() => hub.livePeer(remoteKey)),
