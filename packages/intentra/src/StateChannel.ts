@@ -23,7 +23,7 @@ import { StateCounters as Counters } from "./internal/stateCounters.js"
 import { channelClosed, makeHandle } from "./internal/stateHandle.js"
 import { StateLoop } from "./internal/stateLoop.js"
 import { makeFold } from "./internal/stateMetrics.js"
-import { check, checkInterest, millisOf } from "./internal/stateSettings.js"
+import { check, checkInterest, millisOf, wholeTtl } from "./internal/stateSettings.js"
 import { StateSubscription as Subscription } from "./internal/stateSubscription.js"
 import { channelOf, decodeText } from "./internal/stateWire.js"
 import type { Peer } from "./Peer.js"
@@ -114,7 +114,10 @@ export interface StateChannel<A> {
     value: A,
     options?: { readonly ttl?: Duration.DurationInput | undefined }
   ) => Effect.Effect<void, StateChannelError>
-  /** The same for hot loops: synchronous, `ttl` in milliseconds; answers what is wrong instead of throwing it. */
+  /**
+   * The same for hot loops: synchronous, `ttl` in milliseconds (below 0: stale at once); answers what is wrong instead of
+   * throwing it.
+   */
   readonly unsafePublish: (key: string, value: A, ttl?: number) => StateChannelError | undefined
   /** The key is gone, everywhere. Says whether it was there. Fails with `ChannelClosed`. */
   readonly delete: (key: string) => Effect.Effect<boolean, StateChannelError>
@@ -237,6 +240,7 @@ export const make = <A, I>(
 
     const unsafePublish = (key: string, value: A, ttl: number = settings.ttl): StateChannelError | undefined => {
       if (closed) return channelClosed
+      if (Number.isNaN(ttl)) return invalidTtl(key)
       let bytes: Uint8Array
       try {
         bytes = codec.encode(value)
@@ -260,7 +264,7 @@ export const make = <A, I>(
         }
       }
       counters.published++
-      if (table.put(cell, bytes, now(), ttl)) counters.conflated++
+      if (table.put(cell, bytes, now(), wholeTtl(ttl))) counters.conflated++
       loop.wake(core.publisher.due)
       return undefined
     }
@@ -383,6 +387,12 @@ const valueTooLarge = (key: string, length: number, limit: number) =>
     reason: "ValueTooLarge",
     detail: `the value of ${JSON.stringify(key)} takes ${length} bytes, but the channel carries ${limit}: ` +
       "split it over several keys, use a denser codec, or raise maxValueBytes (one message carries about 1,000)"
+  })
+
+const invalidTtl = (key: string) =>
+  new StateChannelError({
+    reason: "InvalidOptions",
+    detail: `the ttl of ${JSON.stringify(key)} is NaN: give milliseconds, or Infinity`
   })
 
 const tooManyKeys = (key: string, limit: number) =>

@@ -1021,6 +1021,31 @@ describe("an authenticated peer that misbehaves", () => {
     assertDelivers(alice, hub)
   })
 
+  it("packets of very many messages are limited by their messages: a token pays for 16", () => {
+    const world = makeWorld({ hub: { packetsPerSecond: 100, burst: 50 } })
+    const { alice, hub, simulation } = world
+    const many = Frame.encodeAll(Array.from({ length: 660 }, () => ({ type: Frame.REALTIME, body: bytesOf("") })))
+    simulation.advance(1000)
+    for (let i = 0; i < 2000; i++) {
+      at(world, ALICE, seal(alice.sessionWith(hub), many))()
+      simulation.advance(1)
+    }
+    // 2 seconds are 250 tokens, and what the last packet owes
+    assert.isAtMost(hub.inbox.length, 16 * 250 + 660)
+    assert.isAtLeast(hub.inbox.length, 15 * 250 - 660)
+    assert.strictEqual(hub.counters.strikes, 0)
+    simulation.advance(1000)
+    assertDelivers(alice, hub)
+  })
+
+  it("without a limit of packets there is none of messages", () => {
+    const world = makeWorld({ hub: { packetsPerSecond: Infinity, burst: 1 } })
+    const { alice, hub } = world
+    const many = Frame.encodeAll(Array.from({ length: 660 }, () => ({ type: Frame.REALTIME, body: bytesOf("") })))
+    for (let i = 0; i < 10; i++) assertDrops(hub, {}, at(world, ALICE, seal(alice.sessionWith(hub), many)))
+    assert.strictEqual(hub.inbox.length, 6600)
+  })
+
   it("a rate-limited packet is not marked as received: the same bytes are taken when there is a token again", () => {
     const world = makeWorld({ hub: { packetsPerSecond: 10, burst: 1 } })
     const { alice, hub, simulation } = world

@@ -67,6 +67,35 @@ describe("StateChannel", () => {
       assert.isAbove(publisher.numbers.counters.repaired, 500)
     }))
 
+  it.scoped.each([-5, -Infinity, 0, 12.7, 1e18, Number.MAX_VALUE])(
+    "a ttl of %d ms, from a hot loop, holds up nobody",
+    (ttl) =>
+      Effect.gen(function*() {
+        const network = yield* Network.make({ latency: 10 })
+        const { others: [one], publisher } = yield* sites(network, 1)
+        const subscription = yield* one.numbers.subscribe(one.peer)
+        yield* network.advance("1 second")
+        assert.isUndefined(publisher.numbers.unsafePublish("before", 1))
+        assert.isUndefined(publisher.numbers.unsafePublish("it", 2, ttl))
+        assert.isUndefined(publisher.numbers.unsafePublish("behind", 3))
+        yield* network.advance("1 second")
+        const view = yield* SubscriptionRef.get(yield* subscription.view)
+        assert.deepStrictEqual([...HashMap.keys(view)].sort(), ["before", "behind", "it"])
+        const it = HashMap.unsafeGet(view, "it")
+        assert.deepStrictEqual([it.value, it.stale], [2, ttl < 1000])
+        assert.strictEqual(one.numbers.counters.malformed, 0)
+      })
+  )
+
+  it.scoped("a ttl that is no number is refused, and nothing is published", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const { publisher } = yield* sites(network, 0)
+      const error = publisher.numbers.unsafePublish("it", 1, Number.NaN)
+      assert.strictEqual(error?.reason, "InvalidOptions")
+      assert.strictEqual(publisher.numbers.counters.published, 0)
+    }))
+
   it.scoped("a key that is not refreshed within its ttl is stale, for a late joiner at once, until it is refreshed", () =>
     Effect.gen(function*() {
       const network = yield* Network.make({ latency: 10 })

@@ -135,7 +135,7 @@ export class Receiver {
     }
     const keys = session.keysOf((second >> 1) & 3)
     if (keys === undefined) return core.drop(code.UnknownEpoch)
-    if (!session.bucket.check(now)) {
+    if ((session.owed > 0 && !this.pays(now, session)) || !session.bucket.check(now)) {
       session.dropped++
       return core.drop(code.RateLimited)
     }
@@ -247,8 +247,8 @@ export class Receiver {
     session.lastReceived = now
     session.unheardSince = Infinity
     const messages = this.validate(type, opened)
-    // a packet of very many tiny messages costs what it costs us
-    session.bucket.charge(now, messages > MESSAGES_PER_TOKEN ? Math.ceil(messages / MESSAGES_PER_TOKEN) : 1)
+    if (messages > MESSAGES_PER_TOKEN) this.chargeMany(now, session, Math.ceil(messages / MESSAGES_PER_TOKEN))
+    else session.bucket.charge(now)
     // only messages ask for a sign of life; a PING has its PONG, and a PONG needs no answer
     if (messages > 0 && session.unansweredSince === Infinity) session.unansweredSince = now
     if (messages < 0 || !this.reliable.isHonest(session, acknowledged)) {
@@ -262,6 +262,22 @@ export class Receiver {
     if (session.state === OPENING && !this.closes) core.activate(now, session)
     // it may have given way to another of the same identity
     if (session.state !== CLOSED) this.dispatch(now, session, opened)
+  }
+
+  /** A packet of very many tiny messages costs what it costs us; what the bucket has not, the next packets wait for. */
+  private chargeMany(now: number, session: Session, tokens: number): void {
+    const { bucket } = session
+    const before = bucket.tokens(now)
+    bucket.charge(now, tokens)
+    if (bucket.tokens(now) < before) session.owed = Math.max(0, Math.ceil(tokens - before))
+  }
+
+  /** Whether what is owed has been paid, as far as there are tokens. */
+  private pays(now: number, session: Session): boolean {
+    const part = Math.min(session.owed, Math.floor(session.bucket.tokens(now)))
+    session.bucket.charge(now, part)
+    session.owed -= part
+    return session.owed === 0
   }
 
   /** Authentic, well-formed, and against the rules: counted as a strike, though the packet's other frames stand. */

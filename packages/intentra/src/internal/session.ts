@@ -72,6 +72,8 @@ export class Session extends SessionNumbers implements Endpoint {
   private presentEpoch = 0
   readonly bucket: TokenBucket
   addressId: number
+  /** Tokens that packets of many messages have cost and the bucket did not have, a whole number. */
+  owed = 0
   /** The bucket of failed opens, from the first one on. */
   forgeries: TokenBucket | undefined = undefined
   /** A packet under new keys is awaited: `rekeying` wants to hear of the next ones that open. */

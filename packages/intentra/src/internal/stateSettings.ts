@@ -31,11 +31,12 @@ export interface Settings {
 
 const invalid = (detail: string) => new StateChannelError({ reason: "InvalidOptions", detail })
 
+/** A ttl as it travels: whole milliseconds, none below zero. */
+export const wholeTtl = (millis: number): number =>
+  millis === Infinity ? millis : Math.ceil(Math.min(Math.max(0, millis), Wire.LONGEST))
+
 /** A ttl in whole milliseconds. */
-export const millisOf = (ttl: Duration.DurationInput): number => {
-  const millis = Duration.toMillis(ttl)
-  return millis === Infinity ? millis : Math.ceil(Math.min(millis, Wire.LONGEST))
-}
+export const millisOf = (ttl: Duration.DurationInput): number => wholeTtl(Duration.toMillis(ttl))
 
 export const check = (options: StateChannelSettings): Effect.Effect<Settings, StateChannelError> =>
   Effect.gen(function*() {
