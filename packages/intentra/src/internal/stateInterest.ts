@@ -2,21 +2,44 @@ import * as Wire from "./stateWire.js"
 
 const encoder = new TextEncoder()
 
+/** In order, without those that another one begins: of two that both match, the shorter is enough. */
+const shortest = (prefixes: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const kept: Array<string> = []
+  // by code units, as strings compare
+  for (const prefix of prefixes.toSorted((a, b) => a < b ? -1 : a > b ? 1 : 0)) {
+    const last = kept.at(-1)
+    if (last === undefined || !prefix.startsWith(last)) kept.push(prefix)
+  }
+  return kept
+}
+
 /** Which keys somebody wants. */
 export class StateInterest {
   /** Subscriptions that share this one. */
   users = 0
+  private readonly prefixes: ReadonlyArray<string>
 
   constructor(
     readonly everything: boolean,
     private readonly keys: ReadonlySet<string>,
-    private readonly prefixes: ReadonlyArray<string>
-  ) {}
+    prefixes: ReadonlyArray<string>
+  ) {
+    this.prefixes = shortest(prefixes)
+  }
 
   matches(key: string): boolean {
     if (this.everything || this.keys.has(key)) return true
-    for (const prefix of this.prefixes) if (key.startsWith(prefix)) return true
-    return false
+    // whoever names hundreds of prefixes must not cost a publisher hundreds of comparisons a key: the one that begins
+    // the key, if any, is the last that is not behind it
+    const { prefixes } = this
+    let low = 0
+    let high = prefixes.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (prefixes[middle] <= key) low = middle + 1
+      else high = middle
+    }
+    return low > 0 && key.startsWith(prefixes[low - 1])
   }
 }
 

@@ -2,6 +2,9 @@ import type { StateInterest } from "./stateInterest.js"
 import type { StateCell, StateTable } from "./stateTable.js"
 import * as Wire from "./stateWire.js"
 
+/** Keys that are looked at for one subscriber in one go: what it wants is rare, perhaps, or nothing at all. */
+const MOST_LOOKS = 8192
+
 /**
  * Makes DATA packets of a stretch of the log. What it made last stays, since most subscribers are at the same place and
  * get the same bytes, except for their number.
@@ -12,6 +15,8 @@ export class StatePacker {
   readonly ends: Array<number> = []
   readonly entries: Array<number> = []
   count = 0
+  /** Keys that were looked at, wanted or not, since somebody last set this to 0. */
+  looked = 0
   private readonly writers: Array<Wire.WireWriter> = []
   private interest: StateInterest | undefined = undefined
   private from = 0
@@ -33,8 +38,8 @@ export class StatePacker {
   }
 
   /**
-   * Packets that cover (from, end], or as much as the budget takes; up to `scanned` there is nothing of interest. The first
-   * one may be empty.
+   * Packets that cover (from, end], or as much as the budget and `MOST_LOOKS` take; up to `scanned` there is nothing of
+   * interest. The first one may be empty.
    */
   pack(
     interest: StateInterest,
@@ -60,9 +65,14 @@ export class StatePacker {
     let writer = this.begin(from, now)
     let previous = from
     let entries = 0
-    for (let place = table.placeAfter(scanned); place < table.length; place++) {
+    let covered = scanned
+    const first = table.placeAfter(scanned)
+    const last = Math.min(table.length, first + MOST_LOOKS)
+    for (let place = first; place < last; place++) {
       const version = table.versionAt(place)
       if (version > end) break
+      this.looked++
+      covered = version
       const cell = table.cellAt(place)
       if (cell === undefined || !interest.matches(cell.key)) continue
       if (writer.at + Wire.ENTRY_BYTES + cell.keyBytes.length + cell.value.length > limit) {
@@ -76,7 +86,7 @@ export class StatePacker {
       previous = version
       entries++
     }
-    this.close(writer, end, entries)
+    this.close(writer, last < table.length && covered < end ? covered : end, entries)
   }
 
   /** An empty packet at a place, into any writer: what is added to it covers nothing. */

@@ -21,6 +21,8 @@ const LEASE = 30_000
 const SUBSCRIPTIONS_PER_PEER = 16
 /** Packets that leave before the event loop turns. */
 const TURN_PACKETS = 512
+/** Keys that are looked at before the event loop turns: a few milliseconds' worth. */
+const TURN_LOOKS = 32_768
 
 export interface PublisherSettings {
   readonly channel: number
@@ -78,9 +80,10 @@ export class StatePublisher {
   flush(now: number): boolean {
     if (!this.flushing) this.begin(now)
     this.turnPackets = 0
+    this.packer.looked = 0
     const { all } = this.subscribers
     while (this.next < all.length) {
-      if (this.turnPackets >= TURN_PACKETS) return true
+      if (this.turnPackets >= TURN_PACKETS || this.packer.looked >= TURN_LOOKS) return true
       const subscriber = all[this.next]
       if (this.serve(subscriber, now)) this.next++
       else this.subscribers.remove(subscriber)
@@ -292,7 +295,7 @@ export class StatePublisher {
     if (scanned === head && !subscriber.greet) return 0
     packer.pack(interest, cursor, scanned, head, limit, budget, now)
     if (packer.entries[0] === 0 && !subscriber.greet) {
-      subscriber.scanned = head
+      subscriber.scanned = packer.ends[0]
       return 0
     }
     for (let i = 0; i < packer.count; i++) {
