@@ -166,7 +166,8 @@ export interface StateSubscription<A> {
   readonly get: (key: string) => Effect.Effect<Option.Option<StateEntry<A>>>
   /**
    * Waits until there is a publisher and every key has arrived that was there when it was subscribed to, or its newer
-   * value is on its way. Fails with `ChannelClosed`.
+   * value is on its way. Who does not answer for three seconds, as one without such a channel never does, is not waited
+   * for. Fails with `ChannelClosed`.
    */
   readonly synced: Effect.Effect<void, StateChannelError>
   /** Asks for other keys (default: every key) from now on; those no longer wanted are told as `Deleted`. */

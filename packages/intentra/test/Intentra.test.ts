@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Network } from "@intentra/udp"
 import {
+  Cause,
   Context,
   Effect,
   Exit,
@@ -275,6 +276,46 @@ describe("Authorizer", () => {
     }))
 })
 
+describe("without types", () => {
+  const wrong: ReadonlyArray<unknown> = ["text", new ArrayBuffer(4), new Float32Array(4), 7, null, undefined, [1, 2]]
+
+  it.scoped("what is no Uint8Array is refused, not sent as something else", () =>
+    Effect.gen(function*() {
+      const { client, hub, peer } = yield* connected()
+      for (const payload of wrong as ReadonlyArray<Uint8Array>) {
+        for (const error of [yield* refusal(peer.send(payload)), yield* refusal(hub.broadcast(payload))]) {
+          assert.strictEqual(error.reason, "InvalidOptions")
+          assert.include(error.detail, "Uint8Array")
+        }
+      }
+      assert.strictEqual(client.counters.messagesSent, 0)
+      yield* peer.send(Buffer.from("text"))
+    }))
+
+  it.scoped("an empty host is InvalidAddress", () =>
+    Effect.gen(function*() {
+      const { client, hub } = yield* connected()
+      const error = yield* refusal(Effect.scoped(client.connect({ ...to(hub), host: "" })))
+      assert.strictEqual(error.reason, "InvalidAddress")
+    }))
+
+  it.scoped("what a handler throws is in the log, with its message", () =>
+    Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.make(({ cause, message }) => logged.push(`${String(message)} ${Cause.pretty(cause)}`))
+      yield* Effect.gen(function*() {
+        const { hub, network, peer } = yield* connected()
+        yield* hub.onDelivery(() => {
+          throw new Error("no such robot")
+        })
+        yield* peer.send(bytes("it"))
+        yield* network.advance("1 second")
+        yield* turns
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      assert.isTrue(logged.some((line) => line.includes("onDelivery threw") && line.includes("no such robot")))
+    }))
+})
+
 describe("broadcast", () => {
   it.scoped("one message goes to every peer, and the outcome counts them", () =>
     Effect.gen(function*() {
@@ -392,7 +433,7 @@ describe("a transport", () => {
         assert.notInclude(log, Array.from(secret).join(","))
       }
       // of the key made for this run the public half is told, and nothing else looks like a key
-      const told = log.match(/[A-Za-z0-9+/_-]{43}=?/g) ?? []
+      const told = log.replace(/\bat .*:\d+:\d+/g, "").match(/[A-Za-z0-9+/_-]{43}=?/g) ?? []
       assert.deepStrictEqual(told, [StaticKey.encode(made[0])])
     }))
 })

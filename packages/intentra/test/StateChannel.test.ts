@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Network } from "@intentra/udp"
 import type { MetricState } from "effect"
-import { Effect, Exit, HashMap, Metric, Option, Schema, Scope, Stream, SubscriptionRef } from "effect"
+import { Effect, Exit, Fiber, HashMap, Metric, Option, Schema, Scope, Stream, SubscriptionRef } from "effect"
+import { IntentraTest } from "../src/index.js"
 import type { StateChannel, StateChannelError } from "../src/index.js"
 import { connect, key, within } from "./internal/harness.js"
 import { History, mirror, open, plain, publishAll, site, sites, valueOf } from "./support/states.js"
@@ -86,6 +87,61 @@ describe("StateChannel", () => {
         assert.strictEqual(one.numbers.counters.malformed, 0)
       })
   )
+
+  it.scoped("a peer without the channel keeps nobody waiting who subscribes to all", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const hub = yield* site(network, "10.0.0.1")
+      const publisher = yield* site(network, "10.0.0.2", {}, { key: key(2) })
+      const plain = yield* IntentraTest.make(network, { host: "10.0.0.3", key: key(3) })
+      yield* publisher.numbers.publish("it", 1)
+      yield* connect(network, publisher.transport, hub.transport)
+      const peer = yield* connect(network, plain, hub.transport)
+      const all = yield* hub.numbers.subscribeAll()
+      const waiting = yield* Effect.fork(all.synced)
+      yield* network.advance("2 seconds")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(waiting)))
+      yield* network.advance("3 seconds")
+      assert.isTrue(Option.isSome(yield* Fiber.poll(waiting)))
+      // the next one who has none is waited for as long, or until it goes
+      const again = yield* hub.numbers.subscribeAll()
+      const until = yield* Effect.fork(again.synced)
+      yield* network.advance("1 second")
+      yield* peer.close()
+      yield* network.advance("1 second")
+      assert.isTrue(Option.isSome(yield* Fiber.poll(until)))
+    }))
+
+  it.scoped("nobody is synced with nobody: where the only peer has no such channel, one waits", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const hub = yield* site(network, "10.0.0.1")
+      const plain = yield* IntentraTest.make(network, { host: "10.0.0.3", key: key(3) })
+      yield* connect(network, plain, hub.transport)
+      const all = yield* hub.numbers.subscribeAll()
+      const waiting = yield* Effect.fork(all.synced)
+      yield* network.advance("1 minute")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(waiting)))
+    }))
+
+  it.scoped("a value that no longer decodes is gone from the view: the one before it is not what there is", () =>
+    Effect.gen(function*() {
+      const network = yield* Network.make({ latency: 10 })
+      const { others: [one], publisher } = yield* sites(network, 1)
+      const subscription = yield* one.numbers.subscribe(one.peer)
+      const view = yield* subscription.view
+      yield* publisher.numbers.publish("it", 1)
+      yield* network.advance("1 second")
+      assert.strictEqual(HashMap.size(yield* SubscriptionRef.get(view)), 1)
+      // JSON has no NaN: it travels as null, which is no number
+      publisher.numbers.unsafePublish("it", Number.NaN)
+      yield* network.advance("1 second")
+      assert.strictEqual(one.numbers.counters.undecodable, 1)
+      assert.strictEqual(HashMap.size(yield* SubscriptionRef.get(view)), 0)
+      yield* publisher.numbers.publish("it", 2)
+      yield* network.advance("1 second")
+      assert.strictEqual(HashMap.unsafeGet(yield* SubscriptionRef.get(view), "it").value, 2)
+    }))
 
   it.scoped("a ttl that is no number is refused, and nothing is published", () =>
     Effect.gen(function*() {

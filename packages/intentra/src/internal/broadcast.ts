@@ -6,7 +6,7 @@ import { withSendOptions } from "./withSendOptions.js"
 
 /** `broadcast` of a transport that has these peers. */
 export const broadcastTo = (peers: () => Iterable<Peer>): IntentraShape["broadcast"] => (payload, options) =>
-  withSendOptions(options, (checked) => {
+  withSendOptions(payload, options, (checked) => {
     const refused: Array<{ peer: Peer; result: SendResult.SendResult }> = []
     let accepted = 0
     for (const peer of peers()) {

@@ -46,7 +46,7 @@ export abstract class PeerHandle implements RingPeer {
     payload: Uint8Array,
     options?: SendOptions | SendOptionsInput
   ): Effect.Effect<void, IntentraError> {
-    return withSendOptions(options, (checked) => {
+    return withSendOptions(payload, options, (checked) => {
       const result = this.unsafeSend(payload, checked)
       if (result === SendResult.WOULD_BLOCK) {
         return Effect.zipRight(

@@ -15,6 +15,8 @@ export const resolveHost = (
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     return Effect.fail(invalid(`cannot connect to ${host}: port ${port} is not from 1 to 65535`))
   }
+  // a look-up of nothing finds nothing, and says so in no way that can be told from an answer
+  if (host === "") return Effect.fail(invalid("cannot connect to an empty host: give its name or IP address"))
   const literal = isIP(host.split("%")[0])
   if (literal === family || (literal === 4 && family === 6)) {
     return Effect.succeed({ host: literal === family ? host : `::ffff:${host}`, port })

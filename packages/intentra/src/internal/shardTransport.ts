@@ -1,6 +1,7 @@
 /** A transport whose sockets and sessions are in worker threads, as an `IntentraShape`. */
 import { Entropy } from "@intentra/crypto"
 import type { SocketAddress } from "@intentra/udp"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as LogLevel from "effect/LogLevel"
@@ -119,7 +120,7 @@ export const makeSharded = (
           event: (event) => events.publish(event),
           ask: (publicKey, address, done) => supervisor.ask(() => authorizer.authorize(publicKey, address), done),
           log: (level, text) => log(text, level),
-          defect: reportOnce((where, error) => fork(Effect.logError(`${where} threw`, error)))
+          defect: reportOnce((where, error) => fork(Effect.logError(`${where} threw`, Cause.die(error))))
         })
       ),
       (host) => Effect.ensuring(Effect.promise(() => host.end("scope")), Effect.sync(() => events.end()))

@@ -30,7 +30,11 @@ export class StateConsumer<A> extends Waiter {
         continue
       }
       const entry = record.read()
-      if (entry === undefined) continue
+      if (entry === undefined) {
+        // what cannot be read any more is not what it was before
+        if (this.told.delete(key)) changes.push({ _tag: "Deleted", key, publisher: record.source.publisher })
+        continue
+      }
       this.told.add(key)
       changes.push({ _tag: entry.stale ? "Stale" : "Updated", key, entry })
     }

@@ -21,6 +21,8 @@ const REPAIR_MOST = 1000
 const HEARTBEAT = 5000
 /** A publisher that says nothing for three heartbeats is lost. */
 const LOST_AFTER = 16_000
+/** Who has not answered for so long may have no such channel: nobody waits for it any more. */
+const SILENT_AFTER = 3000
 
 const IDLE = 0
 const ASKING = 1
@@ -36,6 +38,8 @@ export class StateSource<A> implements Timed {
   /** Counts the publisher's incarnations. */
   incarnation = 0
   lost = false
+  /** It was asked and has not answered yet, for longer than one waits. */
+  private silent = false
   /** Milliseconds that the last message was under way. */
   transit = 0
   /** When its session ended. */
@@ -75,8 +79,14 @@ export class StateSource<A> implements Timed {
     return this.state === LIVE && this.coverage.have >= this.target
   }
 
+  /** Whether there is somebody who may be expected to say something. */
+  get isAwaited(): boolean {
+    return this.peer !== undefined && !this.lost && !this.silent
+  }
+
   attach(peer: Peer, now: number): void {
     this.peer = peer
+    this.silent = false
     this.path.reset()
     this.goneSince = Infinity
     this.ask(now)
@@ -88,6 +98,7 @@ export class StateSource<A> implements Timed {
     this.goneSince = now
     this.owner.deadlines.remove(this)
     this.setLost(true)
+    this.owner.onSynced()
   }
 
   /** Subscribes under a new number: from where it stands, if the publisher can, or to everything anew. */
@@ -128,7 +139,12 @@ export class StateSource<A> implements Timed {
         this.askAt = now + this.askInterval
         this.askInterval = Math.min(2 * this.askInterval, ASK_LAST)
       }
-      if (now - Math.max(this.lastHeard, this.askedAt) > LOST_AFTER) this.setLost(true)
+      const silence = now - Math.max(this.lastHeard, this.askedAt)
+      if (silence > LOST_AFTER) this.setLost(true)
+      if (silence > SILENT_AFTER && !this.silent) {
+        this.silent = true
+        this.owner.onSynced()
+      }
       return this.schedule(this.askAt)
     }
     if (now - this.lastHeard > LOST_AFTER) {
@@ -167,6 +183,7 @@ export class StateSource<A> implements Timed {
       return
     }
     this.lastHeard = now
+    this.silent = false
     if (this.heartbeatAgain > 0) {
       this.heartbeatAgain = 0
       this.heartbeatAt = now + HEARTBEAT

@@ -150,7 +150,7 @@ export class StateSubscription<A> {
   get synced(): boolean {
     let connected = 0
     for (const source of this.sources.values()) {
-      if (source.peer === undefined) continue
+      if (!source.isAwaited) continue
       if (!source.synced) return false
       connected++
     }

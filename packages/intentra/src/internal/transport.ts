@@ -1,4 +1,5 @@
 import { UdpSocket } from "@intentra/udp"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -65,7 +66,7 @@ export const make = (
       event: (event) => events.publish(event),
       decide: (verdict, done) => supervisor.ask(() => verdict, done),
       fold,
-      defect: reportOnce((where, error) => fork(Effect.logError(`${where} threw`, error)))
+      defect: reportOnce((where, error) => fork(Effect.logError(`${where} threw`, Cause.die(error))))
     }
     // what these draw while they are made is on the tape: the recording has begun
     const services = servicesOf(context)
