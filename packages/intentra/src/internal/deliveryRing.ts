@@ -18,23 +18,36 @@ export interface RingPeer extends Peer {
   ringReliable: number
 }
 
-const NO_SLAB = new Uint8Array(0)
+/** Memory that messages lie in. */
+interface Slab {
+  readonly bytes: Uint8Array
+  /** Messages here that wait. */
+  live: number
+}
+
+const NO_BYTES = new Uint8Array(0)
+const NO_SLAB: Slab = { bytes: NO_BYTES, live: 0 }
+
+/** A message that lies behind so much more that does not wait than it has itself is copied, to waste less. */
+const GAP = 32
 
 /**
  * Messages that wait for the consumer of `deliveries`, bounded in number and bytes. When it is full, the oldest droppable
  * message of the peer that has most of them here goes: a flood by one peer costs that peer.
  *
  * Payloads lie in slabs. A packet is opened where its messages will stay (`room`), so that delivering one copies nothing;
- * objects are made when the consumer takes a chunk, not before. A chunk owns its slabs.
+ * objects are made when the consumer takes a chunk, not before. A chunk owns its slabs. What holes leave of them is
+ * bounded: when they are more than twice what may wait, the messages move together.
  */
 export class DeliveryRing extends Waiter {
   bytes = 0
   size = 0
-  /** Where packets are opened: from `room()` on. */
-  slab: Uint8Array = NO_SLAB
+  /** Bytes of all slabs that something waits in, or is put into. */
+  held = 0
+  private current: Slab = NO_SLAB
   private used = 0
   /** Where messages are copied to that do not come from the packet being read: held ones, while it still is. */
-  private copies: Uint8Array = NO_SLAB
+  private copies: Slab = NO_SLAB
   private copied = 0
   private slabBytes = SMALLEST_SLAB
   private chunkBytes = 0
@@ -47,7 +60,7 @@ export class DeliveryRing extends Waiter {
   private places = 0
   private oldest = 0
   private peers: Array<RingPeer | undefined> = []
-  private slabs: Array<Uint8Array> = []
+  private slabs: Array<Slab> = []
   private starts: Int32Array = new Int32Array(0)
   private lengths: Int32Array = new Int32Array(0)
   private intents: Uint8Array = new Uint8Array(0)
@@ -59,10 +72,15 @@ export class DeliveryRing extends Waiter {
     super()
   }
 
+  /** Where packets are opened: from `room()` on. */
+  get slab(): Uint8Array {
+    return this.current.bytes
+  }
+
   /** Where the next packet may be opened in the slab: there is room for the longest. */
   room(): number {
-    if (this.used + MAX_PACKET_BYTES > this.slab.length) {
-      this.slab = this.nextSlab(MAX_PACKET_BYTES)
+    if (this.used + MAX_PACKET_BYTES > this.current.bytes.length) {
+      this.current = this.nextSlab(MAX_PACKET_BYTES, this.current)
       this.used = 0
     }
     return this.used
@@ -70,19 +88,14 @@ export class DeliveryRing extends Waiter {
 
   /** Takes a message, where it lies in the slab or by copying it; returns how many old ones made room. */
   push(peer: RingPeer, source: Uint8Array, offset: number, length: number, intent: number, now: number): number {
-    let { slab } = this
+    let slab = this.current
     let start = offset
-    if (source === slab && offset >= this.used) this.used = start + length
+    if (source === slab.bytes && offset >= this.used && offset - this.used <= length + GAP) this.used = start + length
     else {
-      if (this.copied + length > this.copies.length) {
-        this.copies = this.nextSlab(length)
-        this.copied = 0
-      }
+      start = this.copy(source, offset, length)
       slab = this.copies
-      start = this.copied
-      slab.set(new Uint8Array(source.buffer, source.byteOffset + offset, length), start)
-      this.copied += length
     }
+    slab.live++
     this.chunkBytes += length
     if (this.places === this.starts.length) this.makePlaces()
     const place = this.places++
@@ -94,6 +107,7 @@ export class DeliveryRing extends Waiter {
     this.times[place] = now
     this.size++
     this.bytes += length
+    if (this.held > 2 * (Math.max(this.bytes, this.capacityBytes) + LARGEST_SLAB)) this.moveTogether()
     // whoever delivers Reliable has asked for room first; it is never dropped
     if (intent === Intent.RELIABLE) {
       this.reliable++
@@ -134,7 +148,7 @@ export class DeliveryRing extends Waiter {
       peer.ringReliable = 0
       drained[count++] = {
         peer,
-        payload: new Uint8Array(slabs[place].buffer, starts[place], lengths[place]),
+        payload: new Uint8Array(slabs[place].bytes.buffer, starts[place], lengths[place]),
         intent: Intent.fromCode(intents[place]),
         receivedAt: times[place]
       }
@@ -149,19 +163,56 @@ export class DeliveryRing extends Waiter {
     this.size = 0
     this.bytes = 0
     // the chunk owns its slabs, so the next one begins its own, about as large as this one was
-    this.slab = NO_SLAB
-    this.used = 0
-    this.copies = NO_SLAB
-    this.copied = 0
+    this.dropSlabs()
     this.slabBytes = Math.min(LARGEST_SLAB, Math.max(SMALLEST_SLAB, this.chunkBytes + MAX_PACKET_BYTES))
     this.chunkBytes = 0
     return drained
   }
 
-  private nextSlab(bytes: number): Uint8Array {
-    const slab = new Uint8Array(Math.max(bytes, this.slabBytes))
+  /** A slab in the place of one that is full. */
+  private nextSlab(bytes: number, full: Slab): Slab {
+    if (full.live === 0) this.held -= full.bytes.length
+    const slab = { bytes: new Uint8Array(Math.max(bytes, this.slabBytes)), live: 0 }
     this.slabBytes = Math.min(LARGEST_SLAB, this.slabBytes * 2)
+    this.held += slab.bytes.length
     return slab
+  }
+
+  /** Copies a message to where copies are, and says where there. */
+  private copy(source: Uint8Array, offset: number, length: number): number {
+    if (this.copied + length > this.copies.bytes.length) {
+      this.copies = this.nextSlab(length, this.copies)
+      this.copied = 0
+    }
+    const start = this.copied
+    this.copies.bytes.set(new Uint8Array(source.buffer, source.byteOffset + offset, length), start)
+    this.copied += length
+    return start
+  }
+
+  /** A message has gone from here. */
+  private release(slab: Slab): void {
+    if (--slab.live === 0 && slab !== this.current && slab !== this.copies) this.held -= slab.bytes.length
+  }
+
+  private dropSlabs(): void {
+    this.held = 0
+    this.current = NO_SLAB
+    this.used = 0
+    this.copies = NO_SLAB
+    this.copied = 0
+  }
+
+  /** Copies all that waits into slabs of its own: few small messages among many that were dropped keep whole slabs. */
+  private moveTogether(): void {
+    const { lengths, peers, slabs, starts } = this
+    this.dropSlabs()
+    for (let place = this.oldest; place < this.places; place++) {
+      if (peers[place] === undefined) continue
+      starts[place] = this.copy(slabs[place].bytes, starts[place], lengths[place])
+      slabs[place] = this.copies
+      this.copies.live++
+    }
   }
 
   private link(peer: RingPeer, place: number): void {
@@ -194,6 +245,7 @@ export class DeliveryRing extends Waiter {
     this.size--
     this.bytes -= this.lengths[place]
     this.peers[place] = undefined
+    this.release(this.slabs[place])
     this.slabs[place] = NO_SLAB
     while (this.oldest < this.places && this.peers[this.oldest] === undefined) this.oldest++
   }

@@ -136,6 +136,53 @@ describe("DeliveryRing", () => {
     assert.deepStrictEqual(ring.drain().map((one) => one.receivedAt), Array.from({ length: 100 }, (_, i) => 19_900 + i))
   })
 
+  const SLAB = 65_536
+
+  it("few small messages among many that are dropped keep little memory, and stay what they are", () => {
+    const capacityBytes = 100_000
+    const ring = new DeliveryRing(4000, capacityBytes)
+    const flood = makePeer("flood")
+    const quiet = makePeer("quiet")
+    const kept: Array<number> = []
+    let most = 0
+    for (let i = 0; i < 20_000; i++) {
+      const at = ring.room()
+      const isKept = i % 33 === 0 && ring.hasRoom(quiet, 5)
+      const length = isKept ? 5 : 1990
+      ring.slab.fill(i, at + 3, at + 3 + length)
+      if (isKept) kept.push(i & 255)
+      ring.push(isKept ? quiet : flood, ring.slab, at + 3, length, isKept ? 1 : 0, i)
+      most = Math.max(most, ring.held)
+    }
+    assert.isAtLeast(kept.length, 100)
+    assert.isAtMost(most, 2 * (capacityBytes + SLAB) + SLAB)
+    const payloads = ring.drain().filter(({ peer }) => peer === quiet).map(({ payload }) => Array.from(payload))
+    assert.deepStrictEqual(payloads, kept.map((byte) => [byte, byte, byte, byte, byte]))
+    assert.strictEqual(ring.held, 0)
+  })
+
+  it("messages behind much that is none keep no more memory than others", () => {
+    const ring = new DeliveryRing(60_000, 2 ** 24)
+    const peer = makePeer()
+    for (let i = 0; i < 40_000; i++) {
+      const at = ring.room()
+      ring.slab[at + 1900] = i
+      ring.push(peer, ring.slab, at + 1900, 1, 0, i)
+    }
+    assert.isAtMost(ring.held, 40_000 + 2 * SLAB)
+    assert.isTrue(ring.drain().every(({ payload, receivedAt }) => payload[0] === (receivedAt & 255)))
+  })
+
+  it("memory is counted until the last message in it has gone, and when the next is begun", () => {
+    const ring = new DeliveryRing(10, 2 ** 24)
+    const peer = makePeer()
+    for (let i = 0; i < 5000; i++) {
+      const at = ring.room()
+      ring.push(peer, ring.slab, at, 1000, 0, i)
+      assert.isAtMost(ring.held, 3 * SLAB)
+    }
+  })
+
   it("a message larger than all the bytes it may hold goes itself", () => {
     const ring = new DeliveryRing(10, 50)
     const peer = makePeer()
