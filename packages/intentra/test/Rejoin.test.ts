@@ -295,6 +295,33 @@ describe("a hub that is alive", () => {
     assertDelivers(alice, hub)
   })
 
+  it.each([0, 50, 200, 400].flatMap((after) => [300, 700, 1500].map((until) => [after, until] as const)))(
+    "is connected to by the user, %d ms after the transport began to rejoin and %d ms before it is back: one session lives",
+    (after, until) => {
+      const simulation = new Simulation({ latency: 10 })
+      const hub = simulation.station("10.0.0.1", 1, { allow: "any" })
+      const alice = simulation.station("10.0.0.2", 2)
+      connected(alice, hub)
+      const peer = alice.peerOf(hub)
+      let isBack = false
+      hub.wants = () => isBack
+      alice.wants = () => isBack
+      for (let i = 0; i < 400 && alice.sessionWith(hub).rejoining === undefined; i++) {
+        peer.unsafeSend(bytesOf("state"))
+        simulation.advance(50)
+      }
+      simulation.advance(after)
+      const again = alice.connect(hub)
+      simulation.advance(until)
+      isBack = true
+      simulation.advance(5000)
+      assert.strictEqual(again.error, undefined)
+      assert.strictEqual(again.peer?.closeReason, undefined)
+      assert.deepStrictEqual([alice.hub.peers().length, hub.hub.peers().length], [1, 1])
+      assertDelivers(alice, hub)
+    }
+  )
+
   it("may say Replaced before the client has heard the new session: its peer goes on all the same", () => {
     const { alice, hub, simulation } = makePair()
     const peer = alice.peerOf(hub)

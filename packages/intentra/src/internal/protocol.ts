@@ -34,7 +34,7 @@ import { Responder } from "./responder.js"
 import { Roaming } from "./roaming.js"
 import { Sender } from "./sender.js"
 import type { Endpoint, Session } from "./session.js"
-import { ACTIVE, CLOSED, CONNECTING, HALF_OPEN, OPENING } from "./session.js"
+import { ACTIVE, CLOSED, CONNECTING, HALF_OPEN, identityKeyOf, OPENING } from "./session.js"
 import { TimerHeap } from "./timerHeap.js"
 
 const { code } = DropReason
@@ -99,7 +99,23 @@ export class Protocol implements HandshakeInput {
   }
 
   connect(now: number, address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean): Connecting {
+    if (remoteKey !== undefined) this.replaceRejoining(now, remoteKey)
     return this.initiator.connect(now, address, remoteKey, quick)
+  }
+
+  /** What the user asks for takes the place of an attempt of our own: each would end the other's session. */
+  private replaceRejoining(now: number, remoteKey: Uint8Array): void {
+    const { byIdentity, limits } = this.core
+    const session = limits.sameIdentity === "allow" ? undefined : byIdentity.get(identityKeyOf(remoteKey))
+    if (session === undefined) return
+    session.nextRejoinAt = now + limits.handshakeTimeout
+    this.cancelRejoining(now, session)
+  }
+
+  private cancelRejoining(now: number, session: Session): void {
+    const { rejoining } = session
+    session.rejoining = undefined
+    if (rejoining !== undefined) this.cancel(now, rejoining)
   }
 
   /** The caller of `connect` lost interest. */
@@ -401,11 +417,7 @@ export class Protocol implements HandshakeInput {
     session.state = CLOSED
     session.connecting = undefined
     core.timers.remove(session)
-    if (session.rejoining !== undefined) {
-      const { rejoining } = session
-      session.rejoining = undefined
-      this.cancel(now, rejoining)
-    }
+    this.cancelRejoining(now, session)
     this.roaming.abandon(session)
     this.reliable.end(session)
     const dropped = core.queue.removeAll(session)
