@@ -23,6 +23,8 @@ const SUBSCRIPTIONS_PER_PEER = 16
 const TURN_PACKETS = 512
 /** Keys that are looked at before the event loop turns: a few milliseconds' worth. */
 const TURN_LOOKS = 32_768
+/** Keys that are asked after within a period, and answered; what has no answer is asked again. */
+const MOST_QUERIED = 4096
 
 export interface PublisherSettings {
   readonly channel: number
@@ -55,6 +57,8 @@ export class StatePublisher {
   private next = 0
   private turnPackets = 0
   private congested = false
+  private queried = 0
+  private queriedSince = -Infinity
   /** Somebody waits for something that is not new. */
   private backlog = false
   private probeDue = Infinity
@@ -240,9 +244,13 @@ export class StatePublisher {
     const have = reader.u64()
     if (reader.failed || have > subscriber.cursor) return void counters.malformed++
     subscriber.lastHeard = now
+    if (now - this.queriedSince >= this.settings.period) {
+      this.queriedSince = now
+      this.queried = 0
+    }
     this.packer.begin(have, now, writer)
     let absent = 0
-    while (!reader.done) {
+    for (; !reader.done && this.queried < MOST_QUERIED; this.queried++) {
       const length = reader.varint()
       const start = reader.skip(length)
       if (reader.failed) return void counters.malformed++

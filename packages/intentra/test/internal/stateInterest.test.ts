@@ -39,6 +39,31 @@ describe("somebody who subscribes to what there is little of", () => {
     return writer.message().slice()
   }
 
+  it("may ask after thousands of keys that are gone within a period, not after a million: the rest is asked again", () => {
+    const there = peer(2)
+    const end = new End([there], { maxKeys: 100, maxTombstones: 100, maxSubscriptions: 100 })
+    end.publish("it", 1)
+    end.tick(5)
+    end.core.receive(there, subscribe(1, ["it"]), 5)
+    end.tick(10)
+    const query = (now: number): number => {
+      const writer = new Wire.WireWriter()
+      writer.begin(Wire.QUERY, channel, 1)
+      writer.u64(0)
+      for (let i = 0; i < 100; i++) {
+        writer.varint(2)
+        writer.raw(Uint8Array.of(0x41 + i % 26, 0x41 + Math.floor(i / 26)))
+      }
+      there.outbox.length = 0
+      end.core.receive(there, writer.message().slice(), now)
+      return there.outbox.length
+    }
+    const answers = (now: number) => Array.from({ length: 1000 }, () => query(now)).reduce((sum, one) => sum + one, 0)
+    assert.strictEqual(answers(11), 41)
+    assert.strictEqual(answers(12), 0)
+    assert.strictEqual(answers(16), 41)
+  })
+
   it("does not hold up the event loop: no turn looks at more than 40,960 keys, and each gets what it wants", () => {
     const there = peer(2)
     const end = new End([there], { maxKeys: 65_536, maxTombstones: 65_536, maxSubscriptions: 100 })
