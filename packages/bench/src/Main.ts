@@ -42,6 +42,10 @@ const withOutput = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E
       error: () => Effect.void
     }))
 
+// whoever read our output has left: nobody is there to be told
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+process.stderr.on("error", () => {})
+
 const args = process.argv.slice(2)
 
 Command.run(bench, { name: "bench", version: "0.1.0", executable: "npm run bench --" })([
@@ -62,7 +66,11 @@ Command.run(bench, { name: "bench", version: "0.1.0", executable: "npm run bench
     disableErrorReporting: true,
     teardown: (exit, onExit) => {
       const interrupted = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)
-      onExit(interrupted ? INTERRUPTED : Number(process.exitCode ?? 0))
+      const code = interrupted ? INTERRUPTED : Number(process.exitCode ?? 0)
+      process.stdout.write("", () => {
+        const error: NodeJS.ErrnoException | null = process.stdout.errored
+        onExit(error !== null && error.code !== "EPIPE" ? code || 1 : code)
+      })
     }
   })
 )

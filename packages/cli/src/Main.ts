@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { watchOutput } from "./internal/output.js"
 
 const help = `intentra: encrypted real-time UDP, fresh updates between many peers over one socket
 
@@ -47,6 +48,7 @@ OPTIONS
  * @category constructors
  */
 export const main = async (version: string): Promise<void> => {
+  watchOutput()
   const [first] = process.argv.slice(2)
   if (first === undefined || first === "--help" || first === "-h") {
     process.stdout.write(help)

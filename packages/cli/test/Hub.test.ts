@@ -87,6 +87,30 @@ describe("intentra hub and peer", () => {
       assert.strictEqual(await again.exit(), 0)
     }))
 
+  it(
+    "reliable updates that a hub never acknowledges are told, and are exit code 1",
+    { timeout: TIMEOUT },
+    () =>
+      withCommands(async (start, folder) => {
+        const publicKey = await Effect.runPromise(KeyFile.create(join(folder, "hub.key")))
+        const hub = start("hub", "--listen", "127.0.0.1:0", "--key", "hub.key", "--allow", "any", "--print", "--json")
+        const [, address] = await hub.match(/"type":"listening","address":"([^"]+)"/)
+        const to = ["--connect", address, "--server-key", publicKey]
+        const peer = start("peer", ...to, "--intent", "reliable", "--json")
+        peer.child.stdin.write("first\n")
+        await hub.match(/"text":"first"/)
+        hub.child.kill("SIGKILL")
+        await hub.exit()
+        peer.child.stdin.end("second\nthird\n")
+        assert.strictEqual(await peer.exit(), 1)
+        const summary = records(peer).at(-1)
+        assert.deepInclude(summary, { type: "summary", sent: 3, skipped: 0 })
+        // the first arrived, but its acknowledgement may have ended with the hub
+        assert.include([2, 3], summary?.unacknowledged)
+        assert.match(peer.stderr, /^intentra: 127\.0\.0\.1:\d+ has not acknowledged [23] of 3 updates\n$/m)
+      })
+  )
+
   it("the allow-list is read again on SIGHUP, and a hub that ends is not ready first; no secret is ever shown", {
     timeout: TIMEOUT
   }, () =>

@@ -52,7 +52,7 @@ describe.concurrent("intentra send and listen", () => {
       const publicKey = Buffer.alloc(32, 9).toString("base64")
       const send = start("send", "--connect", "127.0.0.1:9", "--server-key", publicKey, "--timeout", "0.2", "x")
       assert.strictEqual(await send.exit(), 1)
-      assert.match(send.stderr, /^intentra: 127\.0\.0\.1:9 .* within 0\.2 s\n$/)
+      assert.match(send.stderr, /^intentra: nobody answered at 127\.0\.0\.1:9 within 0\.2 s: .*\n$/)
       assert.strictEqual(send.stdout, "")
     }))
 })

@@ -58,6 +58,12 @@ const headers = { "cache-control": "no-store", "x-content-type-options": "nosnif
 const plainText = (body: string, status: number) =>
   HttpServerResponse.text(body, { status, headers, contentType: "text/plain; charset=utf-8" })
 
+const OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const
+
+const notAllowed = Effect.succeed(
+  HttpServerResponse.setHeader(plainText("there are GET and HEAD only\n", 405), "allow", "GET, HEAD")
+)
+
 const reasonOf = (error: unknown): string => {
   const fields: { readonly message?: unknown; readonly _tag?: unknown } = typeof error === "object" && error !== null
     ? error
@@ -139,7 +145,8 @@ const withContext = <R>(options: RouteOptions<R>): Effect.Effect<RouteOptions, n
  * - `GET` or `HEAD /healthz`: 200 and `ok`, or 503 and one line that says why.
  * - `GET` or `HEAD /readyz`: the same for the readiness check.
  *
- * All forbid caching and content sniffing. Any other path fails with `RouteNotFound`, which a server answers with 404.
+ * All forbid caching and content sniffing. Another method there answers 405. Any other path fails with `RouteNotFound`,
+ * which a server answers with 404.
  *
  * @since 0.1.0
  * @category constructors
@@ -149,7 +156,11 @@ export const routes = <R = never>(options: RouteOptions<R> = {}): HttpRouter.Htt
   HttpRouter.HttpRouter.ExcludeProvided<R>
 > => {
   const [metrics, health, ready] = handlersOf(options)
-  return HttpRouter.empty.pipe(HttpRouter.get(...metrics), HttpRouter.get(...health), HttpRouter.get(...ready))
+  let router = HttpRouter.empty.pipe(HttpRouter.get(...metrics), HttpRouter.get(...health), HttpRouter.get(...ready))
+  for (const [path] of [metrics, health, ready]) {
+    for (const method of OTHER_METHODS) router = HttpRouter.route(method)(router, path, notAllowed)
+  }
+  return router
 }
 
 /**

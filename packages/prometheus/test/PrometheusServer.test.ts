@@ -52,6 +52,17 @@ describe("PrometheusServer", () => {
       }
     }).pipe(withServer({ filter: filter("server_test_basic"), labels: { a: "é" } })))
 
+  it.live("another method is 405 and told which there are", () =>
+    Effect.gen(function*() {
+      for (const path of ["/metrics", "/healthz", "/readyz"]) {
+        for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const) {
+          const response = yield* HttpClient.execute(HttpClientRequest.make(method)(path))
+          assert.strictEqual(response.status, 405, `${method} ${path}`)
+          assert.strictEqual(response.headers.allow, "GET, HEAD")
+        }
+      }
+    }).pipe(withServer({ filter: filter("server_test_basic") })))
+
   it.live("/healthz answers ok when no check is given", () =>
     Effect.gen(function*() {
       const response = yield* get("/healthz")

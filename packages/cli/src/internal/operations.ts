@@ -105,9 +105,11 @@ const routes = (state: HubState, page: ReadonlyArray<PageFile>) => {
           : Effect.map(state.peers(limit), json)
       })
     ),
-    Effect.catchTag("RouteNotFound", () =>
+    Effect.catchTag("RouteNotFound", ({ request: { method } }) =>
       Effect.succeed(
-        refused(404, "there are /, /metrics, /healthz, /readyz, /peers, /stats and /history")
+        method === "GET" || method === "HEAD"
+          ? refused(404, "there are /, /metrics, /healthz, /readyz, /peers, /stats and /history")
+          : HttpServerResponse.setHeader(refused(405, "there are GET and HEAD only"), "allow", "GET, HEAD")
       ))
   )
 }

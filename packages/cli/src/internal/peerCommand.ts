@@ -12,7 +12,7 @@ import { IntentraError } from "intentra/IntentraError"
 import type { Peer } from "intentra/Peer"
 import { SendOptions } from "intentra/SendOptions"
 import * as StaticKey from "intentra/StaticKey"
-import type { CliError } from "../CliError.js"
+import { CliError } from "../CliError.js"
 import { formatEndpoint } from "./endpoint.js"
 import { Lines } from "./lines.js"
 import { withLogFormat } from "./logging.js"
@@ -80,6 +80,8 @@ const closed = (reason: CloseReason): IntentraError =>
 class Sending {
   sent = 0
   skipped = 0
+  /** Reliable updates of all sessions that the hub has never acknowledged. */
+  unacknowledged = 0
   connected = false
   private nextAt = -Infinity
   private unsent: Uint8Array | undefined = undefined
@@ -114,7 +116,11 @@ class Sending {
     )
     const address = formatEndpoint(peer.address)
     yield* this.tell(`connected to ${address}`, { type: "connected", address, hub: peer.id })
-    yield* Effect.raceFirst(this.pump(peer), Deferred.await(ended))
+    yield* Effect.raceFirst(this.pump(peer), Deferred.await(ended)).pipe(
+      Effect.ensuring(Effect.map(peer.stats, ({ unacknowledged }) => {
+        this.unacknowledged += unacknowledged
+      }))
+    )
   })
 
   private pump(peer: Peer): Effect.Effect<void, IntentraError | CliError> {
@@ -200,11 +206,22 @@ const run = (options: PeerOptions, settings: Settings): Effect.Effect<void, CliE
         const ours = StaticKey.encode(hub.publicKey)
         yield* sending.tell(`our public key ${ours}`, { type: "key", publicKey: ours })
         yield* persist(sending)
-        const { sent, skipped } = sending
+        const { sent, skipped, unacknowledged } = sending
+        const missing = unacknowledged === 0 ? "" : `, not acknowledged ${grouped(unacknowledged)}`
         yield* sending.tell(
-          `end of input: sent ${grouped(sent)} updates${skipped === 0 ? "" : `, skipped ${grouped(skipped)}`}`,
-          { type: "summary", sent, skipped }
+          `end of input: sent ${grouped(sent)} updates${
+            skipped === 0 ? "" : `, skipped ${grouped(skipped)}`
+          }${missing}`,
+          { type: "summary", sent, skipped, unacknowledged }
         )
+        if (unacknowledged > 0) {
+          return yield* new CliError({
+            reason: "Delivery",
+            detail: `${formatEndpoint(target)} has not acknowledged ${grouped(unacknowledged)} of ${
+              grouped(sent)
+            } updates`
+          })
+        }
       })).pipe(
         Effect.provide(layer),
         Effect.catchTag("IntentraError", (error) => Effect.fail(fromTransport(error)))

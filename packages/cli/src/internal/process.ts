@@ -13,7 +13,9 @@ import * as Os from "node:os"
 import { stripVTControlCharacters } from "node:util"
 import { intentra } from "../Command.js"
 import { logfmt } from "./logging.js"
+import { endProcess as end } from "./output.js"
 import { signals } from "./signals.js"
+import { forced } from "./specs/common.js"
 
 /** The same signal within this time is the same wish, in milliseconds. */
 const REPEAT_MS = 1000
@@ -39,6 +41,28 @@ const withOutput = (write: (text: string) => void) => <A, E, R>(effect: Effect.E
 
 const oneLine = (text: string): string => stripVTControlCharacters(text).trim().replace(/\s*\n\s*/g, "; ")
 
+/** The options of a few choices. */
+const CHOICES: ReadonlySet<string> = new Set(["--intent", "--log-format"])
+
+/** The parser tells what a value is not, but not whose value it is; the arguments tell, unless two may be meant. */
+const named = (args: ReadonlyArray<string>) => (error: unknown): unknown => {
+  if (!ValidationError.isValidationError(error)) return error
+  const text = oneLine(HelpDoc.toAnsiText(error.error))
+  const [, wrong, type] = /^'(.*)' is not a (float|integer)$/.exec(text) ?? []
+  const choices = /^Expected one of the following cases: (.*)$/.exec(text)?.[1]
+  const suspects = args.flatMap((it, index) => {
+    const [, option, value = args[index + 1]] = /^(--[^=]+)(?:=(.*))?$/.exec(it) ?? []
+    if (option === undefined || value === undefined) return []
+    const isMeant = choices === undefined
+      ? value === wrong
+      : CHOICES.has(option) && !choices.split(", ").includes(value)
+    return isMeant ? [`${option} is ${value}`] : []
+  })
+  if (suspects.length !== 1) return error
+  const may = choices === undefined ? type === "float" ? "a number" : "an integer" : `one of ${choices}`
+  return ValidationError.invalidValue(HelpDoc.p(`${suspects[0]}, but must be ${may}`))
+}
+
 /** What a failed command tells: one line, never a stack. */
 export const lineOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
@@ -56,6 +80,8 @@ export const program = (
   write: (text: string) => void = writeHelp
 ): Effect.Effect<void, unknown> =>
   Command.run(intentra, { name: "intentra", version, executable: "intentra" })(["node", "intentra", ...args]).pipe(
+    Effect.mapError(named(args)),
+    Effect.locally(forced, args.includes("--") ? args.slice(args.indexOf("--") + 1) : []),
     withOutput(write),
     Effect.provide(NodeContext.layer),
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
@@ -80,8 +106,6 @@ export const runProcess = (version: string): void => {
       setTimeout(() => end(128 + Os.constants.signals[signal]), signals.patience).unref()
     })
   }
-  // whoever read our output has left: nobody is there to be told
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
   fiber.addObserver((exit) => {
     if (Exit.isSuccess(exit)) return end(process.exitCode ?? 0)
     if (signalled !== undefined && Cause.isInterrupted(exit.cause)) {
@@ -90,8 +114,4 @@ export const runProcess = (version: string): void => {
     process.stderr.write(`intentra: ${lineOf(exit.cause)}\n`)
     end(1)
   })
-}
-
-const end = (code: number | string): void => {
-  process.stdout.write("", () => process.exit(code))
 }

@@ -56,7 +56,15 @@ const deliver = (
     const next = yield* messagesOf(options.message)
     const transport = yield* Intentra
     const peer = yield* transport.connect(target).pipe(
-      Effect.timeoutFail({ duration: patience, onTimeout: () => lost(0) })
+      Effect.timeoutFail({
+        duration: patience,
+        onTimeout: () =>
+          new CliError({
+            reason: "Refused",
+            detail: `nobody answered at ${formatEndpoint(target)} within ${options.timeout} s: is that where the hub ` +
+              "listens, and are its public key and the network's key the right ones?"
+          })
+      })
     )
     const how = SendOptions.make({ intent: INTENTS[intent] })
     let sent = 0

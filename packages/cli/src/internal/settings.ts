@@ -56,7 +56,7 @@ interface Source {
   readonly provider: ConfigProvider.ConfigProvider
 }
 
-/** Shown in an error: never a secret. */
+/** What no error shows, whatever form it has. */
 const SECRET: ReadonlySet<Name> = new Set(["key", "psk"])
 
 const variable = (name: Name): string => `INTENTRA_${name.toUpperCase().replaceAll("-", "_")}`
@@ -72,12 +72,16 @@ const shown = (value: unknown): string => {
 
 const isName = (name: string): name is Name => (NAMES as ReadonlyArray<string>).includes(name)
 
-const textOf = (path: string, name: string, value: unknown): Effect.Effect<string, CliError> => {
+const textOf = (path: string, name: Name, value: unknown): Effect.Effect<string, CliError> => {
   if (typeof value === "string") return Effect.succeed(value)
   if (typeof value === "number" || typeof value === "boolean") return Effect.succeed(String(value))
   if (Array.isArray(value) && value.every((it) => typeof it === "string")) return Effect.succeed(value.join(","))
   return Effect.fail(
-    invalid(`"${name}" in ${path} is ${shown(value)}, but must be a text, a number, or a list of texts`)
+    invalid(
+      `"${name}" in ${path} is ${
+        SECRET.has(name) ? "wrong" : shown(value)
+      }, but must be a text, a number, or a list of texts`
+    )
   )
 }
 

@@ -106,6 +106,19 @@ describe("operations", () => {
       assert.isAtLeast(history.samples.length, 1)
     }))
 
+  it.scopedLive("nothing here takes another method than GET and HEAD", () =>
+    Effect.gen(function*() {
+      const hub = yield* testHub
+      yield* hub.serve
+      for (const path of PATHS) {
+        for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
+          const { headers, status } = yield* hub.get(path, {}, method)
+          assert.deepStrictEqual([status, headers.allow], [405, "GET, HEAD"], `${method} ${path}`)
+        }
+        assert.strictEqual((yield* hub.get(path, {}, "HEAD")).status, path === "/nothing" ? 404 : 200, path)
+      }
+    }))
+
   it.scopedLive("a limit that is no number of peers is 400", () =>
     Effect.gen(function*() {
       const hub = yield* testHub

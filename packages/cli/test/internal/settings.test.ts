@@ -104,6 +104,19 @@ describe("Settings", () => {
       assert.notInclude(broken.message, secret.slice(0, 8))
     }))
 
+  it.effect.each([
+    { key: [secret, 5] },
+    { key: { base64: secret } },
+    { psk: { base64: secret } },
+    { psk: [[secret]] }
+  ])("no error shows a secret of a form that it may not have: %#", (file) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(within({ file }, (settings) => keyOf(settings, none)))
+      assert.strictEqual(error.reason, "InvalidArgument")
+      assert.notInclude(error.message, secret.slice(0, 8))
+      assert.match(error.message, /^"(key|psk)" in \S*hub\.json is wrong, but must be a text, a number, or/)
+    }))
+
   it.effect("who may join: any, keys one by one, or a file", () =>
     Effect.gen(function*() {
       const keys = (places: Places) => within(places, (settings) => allowedOf(settings, none))
@@ -121,9 +134,25 @@ describe("Settings", () => {
       assert.deepStrictEqual(yield* at({}), { host: "127.0.0.1", port: 9000 })
       assert.deepStrictEqual(yield* at({ environment: { INTENTRA_PORT: "7000" } }), { host: "127.0.0.1", port: 7000 })
       assert.deepStrictEqual(yield* at({ environment: { INTENTRA_HOST: "::" } }), { host: "::", port: 9000 })
-      const error = yield* Effect.flip(at({ environment: { INTENTRA_HOST: "a", INTENTRA_PORT: "x" } }))
-      assert.match(error.message, /^INTENTRA_HOST with INTENTRA_PORT is "a:x", but must be HOST:PORT/)
     }))
+
+  it.effect.each<readonly [Places, RegExp]>([
+    [{ environment: { INTENTRA_PORT: "foo" } }, /^INTENTRA_PORT is foo, but must be a port from 0 to 65535$/],
+    [{ environment: { INTENTRA_HOST: "a", INTENTRA_PORT: "65536" } }, /^INTENTRA_PORT is 65536, but must be a port/],
+    [
+      { environment: { INTENTRA_HOST: "a[" }, file: { port: 7 } },
+      /^INTENTRA_HOST is "a\[", but must be a host, such as/
+    ],
+    [{ file: { port: 1.5 } }, /^"port" in \S*hub\.json is 1\.5, but must be a port/]
+  ])(
+    "a host or a port that is none is named once, with its own value: %j",
+    ([places, message]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(within(places, (settings) => listenAt(settings, none)))
+        assert.strictEqual(error.reason, "InvalidArgument")
+        assert.match(error.message, message)
+      })
+  )
 
   it.effect("the limits of the transport have the names of the library", () =>
     Effect.gen(function*() {

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** The committed command, as a user of a clone starts it. */
-const bin = fileURLToPath(new URL("../../bin/intentra.js", import.meta.url))
+export const bin = fileURLToPath(new URL("../../bin/intentra.js", import.meta.url))
 
 /** What a test that starts processes may take on a busy machine. */
 export const TIMEOUT = 60_000

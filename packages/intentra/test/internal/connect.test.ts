@@ -13,6 +13,7 @@ describe("connect", () => {
       const connector: Connector = {
         localAddress: { host: "127.0.0.1", port: 1 },
         maxSessions: 1,
+        shares: true,
         sessions: () => 0,
         ended: () => ended ? "scope" : undefined,
         livePeer: () =>

@@ -1,8 +1,10 @@
 /** Options that several commands share, and the form of their help. */
+import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import { CliError } from "../../CliError.js"
 
 export const json = Options.boolean("json").pipe(
@@ -62,6 +64,25 @@ export const allow = Options.text("allow").pipe(
   Options.withDescription("Who may join: a file with one public key per line, or \"any\" for everybody."),
   Options.optional
 )
+
+/** What stands after "--" on the command line: texts as they are, however they begin. */
+export const forced: FiberRef.FiberRef<ReadonlyArray<string>> = FiberRef.unsafeMake<ReadonlyArray<string>>([])
+
+/**
+ * A text without an option's name. What begins with "-" is refused, since the parser takes a mistyped option for a text;
+ * `dash` where "-" alone is standard input.
+ */
+export const positional = (name: string, { dash = false } = {}): Args.Args<string> =>
+  Args.text({ name }).pipe(
+    Args.mapEffect((text) =>
+      Effect.flatMap(FiberRef.get(forced), (texts) =>
+        !text.startsWith("-") || (dash && text === "-") || texts.includes(text)
+          ? Effect.succeed(text)
+          : Effect.fail(HelpDoc.p(
+            `there is no option '${text}' here; if it is meant as ${name}, write -- and a space before it, at the end`
+          )))
+    )
+  )
 
 /** An integer within bounds; the error names the option, the value and the bounds. */
 export const within = (option: string, value: number, least: number, most: number): Effect.Effect<number, CliError> =>

@@ -3,12 +3,12 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
-import { config, described, json, within } from "./common.js"
+import { config, described, json, positional, within } from "./common.js"
 
 export const keygen = Command.make(
   "keygen",
   {
-    file: Args.text({ name: "FILE" }).pipe(
+    file: positional("FILE").pipe(
       Args.withDefault("intentra.key"),
       Args.withDescription("Where the secret key goes; intentra.key in this folder if it is not given.")
     ),
@@ -126,7 +126,7 @@ export const doctor = Command.make(
 export const sim = Command.make(
   "sim",
   {
-    file: Args.text({ name: "SCENARIO" }).pipe(
+    file: positional("SCENARIO", { dash: true }).pipe(
       Args.withDescription("A JSON file; - is standard input. packages/cli/README.md describes its fields.")
     ),
     seed: Options.text("seed").pipe(
@@ -154,7 +154,7 @@ export const sim = Command.make(
 export const replay = Command.make(
   "replay",
   {
-    file: Args.text({ name: "FILE" }).pipe(
+    file: positional("FILE").pipe(
       Args.withDescription("A recording, as INTENTRA_RECORD or the option record of Intentra.layer makes one.")
     ),
     messages: Options.boolean("messages").pipe(

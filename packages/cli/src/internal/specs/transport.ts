@@ -12,6 +12,7 @@ import {
   key,
   listen as listenOption,
   logFormat,
+  positional,
   psk,
   serverKey,
   within
@@ -146,7 +147,7 @@ export const peer = Command.make(
 export const send = Command.make(
   "send",
   {
-    message: Args.text({ name: "MESSAGE" }).pipe(
+    message: positional("MESSAGE").pipe(
       Args.withDescription("The message; without it, each line of standard input is one."),
       Args.optional
     ),
