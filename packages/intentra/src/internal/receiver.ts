@@ -272,7 +272,7 @@ export class Receiver {
     if (bucket.tokens(now) < before) session.owed = Math.max(0, Math.ceil(tokens - before))
   }
 
-  /** Whether what is owed has been paid, as far as there are tokens. */
+  /** Whether what is owed has been paid, as far as there are tokens: it would be anyway, whatever packet asks. */
   private pays(now: number, session: Session): boolean {
     const part = Math.min(session.owed, Math.floor(session.bucket.tokens(now)))
     session.bucket.charge(now, part)
