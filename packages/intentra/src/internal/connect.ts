@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { ConnectOptions, IntentraShape } from "../Intentra.js"
 import { IntentraError } from "../IntentraError.js"
-import { equal } from "./bytes.js"
 import { invalidOption } from "./invalidOption.js"
 import type { PeerHandle } from "./peerHandle.js"
 import { publicKeyFrom } from "./publicKeyFrom.js"
@@ -61,12 +60,7 @@ class Attempt {
   peer: PeerHandle | undefined = undefined
   cancel = (): void => {}
 
-  constructor(private readonly address: Uint8Array, private readonly quick: boolean) {}
-
-  /** Whether what failed here would fail for these, too. */
-  isSame(address: Uint8Array, quick: boolean): boolean {
-    return this.quick === quick && equal(this.address, address)
-  }
+  constructor(readonly quick: boolean) {}
 
   add(resume: (outcome: Outcome) => void): void {
     this.waiting.add(resume)
@@ -96,7 +90,7 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
   }
 
   const begin = (goal: string, address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean): Attempt => {
-    const attempt = new Attempt(address, quick)
+    const attempt = new Attempt(quick)
     attempts.set(goal, attempt)
     const settle = (outcome: Outcome): void => {
       if (attempts.get(goal) === attempt) attempts.delete(goal)
@@ -115,8 +109,8 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
   // whenever it is interrupted, the handshake or the session it has become is owned by somebody
   const connectScoped = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) =>
     Effect.uninterruptibleMask((restore) => {
-      // two handshakes with one identity would end each other's session
-      const goal = remoteKey === undefined ? Address.format(address, 0) : identityKeyOf(remoteKey)
+      // two handshakes with one identity would end each other's session; one elsewhere may lead to a host that answers
+      const goal = `${Address.format(address, 0)} ${remoteKey === undefined ? "any" : identityKeyOf(remoteKey)}`
       const fresh: Outcome = Effect.suspend(() => {
         // the look for a peer may have taken its time
         const closed = over()
@@ -140,8 +134,8 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
           restore(outcome),
           (cause) => Cause.isInterruptedOnly(cause) ? Effect.sync(leave) : Effect.void
         )
-        // what another asked for elsewhere may have failed for a reason of its own
-        return current === undefined || current.isSame(address, quick) ? settled : Effect.catchAll(settled, () => fresh)
+        // one pattern may fail for a reason of its own
+        return current === undefined || current.quick === quick ? settled : Effect.catchAll(settled, () => fresh)
       })
       const live = remoteKey === undefined ? Effect.succeed(undefined) : restore(connector.livePeer(remoteKey))
       return live.pipe(
