@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Network } from "@intentra/udp"
 import {
-  Cause,
   Context,
   Effect,
   Exit,
@@ -302,7 +301,7 @@ describe("without types", () => {
   it.scoped("what a handler throws is in the log, with its message", () =>
     Effect.gen(function*() {
       const logged: Array<string> = []
-      const logger = Logger.make(({ cause, message }) => logged.push(`${String(message)} ${Cause.pretty(cause)}`))
+      const logger = Logger.make((options) => logged.push(Logger.logfmtLogger.log(options)))
       yield* Effect.gen(function*() {
         const { hub, network, peer } = yield* connected()
         yield* hub.onDelivery(() => {
