@@ -871,6 +871,9 @@ const frame = (type: number, ...body: ReadonlyArray<number>): Uint8Array =>
 const joined = (...parts: ReadonlyArray<Uint8Array>): Uint8Array =>
   Uint8Array.from(parts.flatMap((one) => Array.from(one)))
 
+/** As many messages as one packet carries. */
+const MANY = Frame.encodeAll(Array.from({ length: 660 }, () => ({ type: Frame.REALTIME, body: bytesOf("") })))
+
 describe("an authenticated peer that misbehaves", () => {
   const data = 0
   const ack = 1
@@ -1024,10 +1027,9 @@ describe("an authenticated peer that misbehaves", () => {
   it("packets of very many messages are limited by their messages: a token pays for 16", () => {
     const world = makeWorld({ hub: { packetsPerSecond: 100, burst: 50 } })
     const { alice, hub, simulation } = world
-    const many = Frame.encodeAll(Array.from({ length: 660 }, () => ({ type: Frame.REALTIME, body: bytesOf("") })))
     simulation.advance(1000)
     for (let i = 0; i < 2000; i++) {
-      at(world, ALICE, seal(alice.sessionWith(hub), many))()
+      at(world, ALICE, seal(alice.sessionWith(hub), MANY))()
       simulation.advance(1)
     }
     // 2 seconds are 250 tokens, and what the last packet owes
@@ -1041,8 +1043,7 @@ describe("an authenticated peer that misbehaves", () => {
   it("without a limit of packets there is none of messages", () => {
     const world = makeWorld({ hub: { packetsPerSecond: Infinity, burst: 1 } })
     const { alice, hub } = world
-    const many = Frame.encodeAll(Array.from({ length: 660 }, () => ({ type: Frame.REALTIME, body: bytesOf("") })))
-    for (let i = 0; i < 10; i++) assertDrops(hub, {}, at(world, ALICE, seal(alice.sessionWith(hub), many)))
+    for (let i = 0; i < 10; i++) assertDrops(hub, {}, at(world, ALICE, seal(alice.sessionWith(hub), MANY)))
     assert.strictEqual(hub.inbox.length, 6600)
   })
 

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
+import { StateInterest } from "../src/internal/stateInterest.js"
 import * as Wire from "../src/internal/stateWire.js"
 import { seeded } from "./support/simulation.js"
-import { channel, End, peer } from "./support/stateCores.js"
+import { channel, End, peer, subscribing } from "./support/stateCores.js"
 import type { FakePeer } from "./support/stateCores.js"
 
 const limits = { maxKeys: 20, maxTombstones: 20, maxSubscriptions: 30 }
@@ -118,21 +119,10 @@ describe("a hostile peer of a state channel", () => {
 
   it("a peer has 16 subscriptions, and all together have the limit; the oldest of its own make room", () => {
     const { honest, there } = pair()
-    const writer = new Wire.WireWriter()
-    const subscribe = (from: FakePeer, id: number, now: number) => {
-      writer.begin(Wire.SUBSCRIBE, channel, id)
-      writer.u8(Wire.EVERYTHING)
-      writer.u32(0)
-      writer.u64(0)
-      writer.u64(0)
-      writer.varint(7)
-      writer.raw(new TextEncoder().encode("numbers"))
-      honest.core.receive(from, writer.message(), now)
-    }
-    for (let id = 0; id < 1000; id++) subscribe(there, id, id)
+    for (let id = 0; id < 1000; id++) honest.core.receive(there, subscribing(id), id)
     assert.strictEqual(honest.core.publisher.count, 16)
     const another = peer(3)
-    for (let id = 0; id < 1000; id++) subscribe(another, id, id)
+    for (let id = 0; id < 1000; id++) honest.core.receive(another, subscribing(id), id)
     assert.strictEqual(honest.core.publisher.count, limits.maxSubscriptions)
     assert.isAbove(honest.counters.refused, 900)
   })
@@ -161,5 +151,62 @@ describe("a hostile peer of a state channel", () => {
     assert.strictEqual(honest.counters.malformed, 3)
     honest.tick(200)
     assert.isAtMost(there.outbox.length, 1)
+  })
+
+  it("who subscribes may ask after thousands of keys that are gone within a period, not after a million: the rest is asked again", () => {
+    const there = peer(2)
+    const end = new End([there], { maxKeys: 100, maxTombstones: 100, maxSubscriptions: 100 })
+    end.publish("it", 1)
+    end.tick(5)
+    end.core.receive(there, subscribing(1, ["it"]), 5)
+    end.tick(10)
+    const query = (now: number): number => {
+      const writer = new Wire.WireWriter()
+      writer.begin(Wire.QUERY, channel, 1)
+      writer.u64(0)
+      for (let i = 0; i < 100; i++) {
+        writer.varint(2)
+        writer.raw(Uint8Array.of(0x41 + i % 26, 0x41 + Math.floor(i / 26)))
+      }
+      there.outbox.length = 0
+      end.core.receive(there, writer.message().slice(), now)
+      return there.outbox.length
+    }
+    const answers = (now: number) => Array.from({ length: 1000 }, () => query(now)).reduce((sum, one) => sum + one, 0)
+    assert.strictEqual(answers(11), 41)
+    assert.strictEqual(answers(12), 0)
+    assert.strictEqual(answers(16), 41)
+  })
+
+  it("who subscribes to what there is little of does not hold up the event loop: no turn looks at more than 40,960 keys, and each gets what it wants", () => {
+    const there = peer(2)
+    const end = new End([there], { maxKeys: 65_536, maxTombstones: 65_536, maxSubscriptions: 100 })
+    for (let i = 0; i < 65_536; i++) end.publish(`sensor/${i}`, i)
+    end.publish("wanted", 1)
+    end.tick(5)
+    const before = StateInterest.prototype.matches
+    let looked = 0
+    StateInterest.prototype.matches = function(key) {
+      looked++
+      return before.call(this, key)
+    }
+    try {
+      for (let id = 0; id < 16; id++) end.core.receive(there, subscribing(id, [`x${id}`, "wanted"]), 5)
+      let most = 0
+      for (let now = 10; now < 200; now += 5) {
+        for (let more = true; more;) {
+          looked = 0
+          more = end.core.tick(now)
+          most = Math.max(most, looked)
+        }
+      }
+      assert.isAtMost(most, 40_960)
+      const told = new Set(
+        there.outbox.filter((message) => Buffer.from(message).includes("wanted")).map(Wire.subscriptionIn)
+      )
+      assert.strictEqual(told.size, 16)
+    } finally {
+      StateInterest.prototype.matches = before
+    }
   })
 })

@@ -8,7 +8,7 @@ import { UdpSocketError } from "../src/index.js"
 import * as batch from "../src/internal/batch.js"
 import * as best from "../src/internal/best.js"
 import { collect, copyOut, idOf, numbered, openIn, put, type Received } from "./support/contract.js"
-import { batch as kit, hasBatch, hasIPv6, hostUntil } from "./support/kits.js"
+import { batch as kit, hasBatch, hasIPv6, hostUntil, replacing } from "./support/kits.js"
 
 const openFiles = (): number => readdirSync("/proc/self/fd").length
 
@@ -259,14 +259,12 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
     Effect.gen(function*() {
       const a = yield* open()
       const { port } = a.localAddress
-      const library = LinuxSocket.load()
-      if (library instanceof FfiError) return assert.fail("there are batched sockets here")
-      const { sockets } = library
       // what a program of somebody else would do
-      const setsockopt: typeof sockets.setsockopt = (fd, level, option, value) =>
-        sockets.setsockopt(fd, level, option, option === LinuxSocket.SO_REUSEADDR ? 1 : value)
-      const thief = Object.assign(Object.create(sockets) as LinuxSocket.LinuxSockets, { setsockopt })
-      const error = yield* Effect.flip(Effect.asVoid(batch.make({ port }, () => ({ ...library, sockets: thief }))))
+      const thief = replacing((real) => ({
+        setsockopt: (fd, level, option, value) =>
+          real.setsockopt(fd, level, option, option === LinuxSocket.SO_REUSEADDR ? 1 : value)
+      }))
+      const error = yield* Effect.flip(Effect.asVoid(batch.make({ port }, () => thief)))
       assert.strictEqual(error.reason, "AddressInUse")
     })
   )
@@ -297,19 +295,17 @@ describe.skipIf(!hasBatch)("layerBatch", () => {
   law(
     "no way to fail to open leaves a file open, nor does closing",
     Effect.gen(function*() {
-      const library = LinuxSocket.load()
-      if (library instanceof FfiError) return assert.fail("there are batched sockets here")
       const taken = yield* open()
       const before = openFiles()
       const failing = (call: "socket" | "bind" | "getsockname" | "setsockopt" | "getsockopt" | "dup3", nth: number) => {
         let calls = 0
-        const real = library.sockets
-        const refuse = (...args: Array<number>): number => {
-          if (calls++ === nth) throw new FfiError({ reason: "SystemCall", detail: `${call} failed`, code: "EMFILE" })
-          return (real[call] as (...args: Array<number>) => number).apply(real, args)
-        }
-        const sockets = Object.assign(Object.create(real) as LinuxSocket.LinuxSockets, { [call]: refuse })
-        return batch.make({}, () => ({ ...library, sockets }))
+        const library = replacing((real) => ({
+          [call]: (...args: Array<number>): number => {
+            if (calls++ === nth) throw new FfiError({ reason: "SystemCall", detail: `${call} failed`, code: "EMFILE" })
+            return (real[call] as (...args: Array<number>) => number).apply(real, args)
+          }
+        }))
+        return batch.make({}, () => library)
       }
       const attempts = [
         open({ port: taken.localAddress.port }),
@@ -430,12 +426,8 @@ describe("the choice of layerBest", () => {
     () =>
       Effect.gen(function*() {
         yield* best.test()
-        const library = LinuxSocket.load()
-        if (library instanceof FfiError) return assert.fail("there are batched sockets here")
-        const deaf = Object.assign(Object.create(library.sockets) as LinuxSocket.LinuxSockets, {
-          recvmmsg: () => -constants.errno.EAGAIN
-        })
-        const error = yield* Effect.flip(best.test(() => ({ ...library, sockets: deaf })))
+        const deaf = replacing(() => ({ recvmmsg: () => -constants.errno.EAGAIN }))
+        const error = yield* Effect.flip(best.test(() => deaf))
         assert.strictEqual(error.reason, "Unsupported")
         assert.instanceOf(error.cause, FfiError)
       })

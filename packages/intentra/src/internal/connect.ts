@@ -109,12 +109,12 @@ export const connectWith = (connector: Connector): IntentraShape["connect"] => {
   // whenever it is interrupted, the handshake or the session it has become is owned by somebody
   const connectScoped = (address: Uint8Array, remoteKey: Uint8Array | undefined, quick: boolean) =>
     Effect.uninterruptibleMask((restore) => {
-      // two handshakes with one identity would end each other's session; one elsewhere may lead to a host that answers
-      const goal = `${Address.format(address, 0)} ${remoteKey === undefined ? "any" : identityKeyOf(remoteKey)}`
       const fresh: Outcome = Effect.suspend(() => {
         // the look for a peer may have taken its time
         const closed = over()
         if (closed !== undefined) return Effect.fail(closed)
+        // two handshakes with one identity would end each other's session; one elsewhere may lead to a host that answers
+        const goal = `${Address.format(address, 0)} ${remoteKey === undefined ? "any" : identityKeyOf(remoteKey)}`
         const current = connector.shares ? attempts.get(goal) : undefined
         if (current === undefined && connector.sessions() >= connector.maxSessions) {
           return Effect.fail(

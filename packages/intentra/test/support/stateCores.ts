@@ -5,14 +5,28 @@ import { SendOptions, SendResult } from "../../src/index.js"
 import { jsonCodec } from "../../src/internal/stateCodec.js"
 import { StateCore } from "../../src/internal/stateCore.js"
 import { StateCounters } from "../../src/internal/stateCounters.js"
-import { everything } from "../../src/internal/stateInterest.js"
+import { encodeTerms, everything } from "../../src/internal/stateInterest.js"
 import { StateSubscription } from "../../src/internal/stateSubscription.js"
-import { channelOf } from "../../src/internal/stateWire.js"
+import * as Wire from "../../src/internal/stateWire.js"
 
 const name = new TextEncoder().encode("numbers")
 const codec = jsonCodec(Schema.Number)
 
-export const channel = channelOf(name)
+export const channel = Wire.channelOf(name)
+
+/** SUBSCRIBE of somebody who has nothing yet: to everything, or to what some prefixes begin. */
+export const subscribing = (id: number, prefixes?: ReadonlyArray<string>): Uint8Array => {
+  const writer = new Wire.WireWriter()
+  writer.begin(Wire.SUBSCRIBE, channel, id)
+  writer.u8(prefixes === undefined ? Wire.EVERYTHING : 0)
+  writer.u32(0)
+  writer.u64(0)
+  writer.u64(0)
+  writer.varint(name.length)
+  writer.raw(name)
+  writer.raw(encodeTerms([], prefixes ?? []))
+  return writer.message().slice()
+}
 
 /** A peer whose messages wait in a list until they are carried over. */
 export interface FakePeer extends Peer {

@@ -43,13 +43,18 @@ if (library instanceof FfiError) console.log(`the tests of layerBatch are skippe
 
 export type Send = LinuxSocket.LinuxSockets["sendmmsg"]
 
-/** The library of this machine, whose `sendmmsg` answers otherwise. */
-export const answering = (answer: (real: Send) => Send): LinuxSocket.LinuxSocketLibrary => {
+/** The library of this machine, some of whose calls are others. */
+export const replacing = (
+  callsOver: (real: LinuxSocket.LinuxSockets) => Partial<LinuxSocket.LinuxSockets>
+): LinuxSocket.LinuxSocketLibrary => {
   if (library instanceof FfiError) throw library
   const real = library.sockets
-  const sockets = Object.create(real, { sendmmsg: { value: answer(real.sendmmsg) } }) as LinuxSocket.LinuxSockets
-  return { ...library, sockets }
+  return { ...library, sockets: Object.assign(Object.create(real) as LinuxSocket.LinuxSockets, callsOver(real)) }
 }
+
+/** The library of this machine, whose `sendmmsg` answers otherwise. */
+export const answering = (answer: (real: Send) => Send): LinuxSocket.LinuxSocketLibrary =>
+  replacing((real) => ({ sendmmsg: answer(real.sendmmsg) }))
 
 export const simulated = (host: string): SocketKit<Network> => ({
   name: `layerSimulated on ${host}`,
