@@ -102,6 +102,11 @@ export interface AeadKey {
  */
 export interface AeadShape {
   readonly makeKey: (algorithm: AeadAlgorithm, key: Uint8Array) => AeadKey
+  /**
+   * Says that a packet of each of the first `count` keys will be sealed (`sealing`), or opened, in a moment. A hint for
+   * those who have thousands of keys that take turns; where it is absent, there is nothing to be won.
+   */
+  readonly prefetch?: ((keys: ReadonlyArray<AeadKey>, count: number, sealing: boolean) => void) | undefined
 }
 
 /**

@@ -18,7 +18,8 @@ const make = (native: OpenSsl.OpenSsl): CryptoBackend => ({
     makeKey: (algorithm, key) => {
       requireKeyLength("Aead.makeKey", key, KEY_BYTES)
       return native.makeCipher(algorithm, key)
-    }
+    },
+    prefetch: native.prefetch
   },
   x25519: makeX25519(native.x25519PublicKey, native.x25519),
   hash: { digest: native.digest },

@@ -90,6 +90,11 @@ export interface OpenSsl {
   readonly liveContexts: number
   /** A key, of which the 32 bytes are copied; another length throws a `RangeError`. */
   readonly makeCipher: (algorithm: CipherAlgorithm, key: Uint8Array) => AeadCipher
+  /**
+   * Says that a packet of each of the first `count` keys, at best of 16 in a row, will be sealed, or opened, in a
+   * moment: where thousands of keys take turns, what they need is fetched meanwhile. It changes nothing else.
+   */
+  readonly prefetch: (keys: ReadonlyArray<AeadCipher>, count: number, sealing: boolean) => void
   /** The X25519 public key of a secret key: 32 bytes each. */
   readonly x25519PublicKey: (secretKey: Uint8Array) => Uint8Array
   /** The X25519 shared secret (RFC 7748), 32 bytes; `undefined` for a public key of low order. */

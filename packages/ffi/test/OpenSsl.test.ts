@@ -403,6 +403,42 @@ describe.skipIf(!present)("OpenSsl", () => {
       assert.strictEqual(native().liveContexts, before)
     })
 
+    it("hints change nothing, whatever keys they name: of thousands, of none, destroyed, or no keys at all", () => {
+      const before = native().liveContexts
+      const { prefetch } = native()
+      const keys = Array.from({ length: 1100 }, make)
+      const plain = make()
+      for (let counter = 0; counter < 3; counter++) {
+        const wanted = packetOf(20)
+        assert.strictEqual(plain.sealPacket(wanted, 0, 16, 20, counter), 52)
+        for (let from = 0; from < keys.length; from += 16) {
+          const row = keys.slice(from, from + 16)
+          prefetch(row, row.length, true)
+          for (const key of row) {
+            const packet = packetOf(20)
+            assert.strictEqual(key.sealPacket(packet, 0, 16, 20, counter), 52)
+            assert.deepStrictEqual(packet, wanted)
+          }
+          prefetch([...row, {} as OpenSsl.AeadCipher, ...row], 2 * row.length + 1, false)
+          prefetch(row, 0, false)
+          for (const key of row) {
+            assert.strictEqual(key.openPacket(wanted.slice(), 0, 16, 52, counter, new Uint8Array(99), 0), 20)
+          }
+        }
+      }
+      assert.strictEqual(native().liveContexts, before + 2 * keys.length + 1)
+      for (const key of keys) key.destroy()
+      prefetch(keys, keys.length, true)
+      prefetch(keys, keys.length, false)
+      plain.destroy()
+      assert.strictEqual(native().liveContexts, before)
+    })
+
+    it("contexts can be fetched ahead where calls are joined", () => {
+      const shared = new AeadCiphers(evp(way === "joined"))
+      assert.strictEqual(shared.prefetcher !== undefined, shared.calls.joined)
+    })
+
     it("no byte of a key stays in pinned memory after set-up, nor in the key after destroy", () => {
       const shared = new AeadCiphers(evp(way === "joined"))
       const block = Buffer.from(shared.key.bytes.buffer)

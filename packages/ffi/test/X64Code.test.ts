@@ -6,7 +6,7 @@ import { CallRecord } from "../src/internal/callSequence.js"
 import { loadKoffi } from "../src/internal/koffi.js"
 import type { MemoryMaps } from "../src/internal/memoryMaps.js"
 import { memoryMaps, PROT_EXEC, PROT_READ } from "../src/internal/memoryMaps.js"
-import { joinX64 } from "../src/internal/x64Code.js"
+import { joinX64, prefetchX64 } from "../src/internal/x64Code.js"
 import * as PinnedMemory from "../src/PinnedMemory.js"
 
 const koffi = loadKoffi()
@@ -70,6 +70,26 @@ describe.skipIf(!present)("calls that are joined by machine code", () => {
     assert.isFalse(record.succeeded)
   })
 
+  it.prop(
+    "ask for cache lines at any addresses without touching what is there, or minding that nothing is",
+    [fc.array(fc.oneof(fc.maxSafeNat(), fc.nat(4096), fc.constant(-1)), { minLength: 2, maxLength: 32 })],
+    ([addresses]) => {
+      const list = PinnedMemory.make(4096).slice(512)
+      const entries = addresses.length >>> 1
+      list.view.setBigUint64(0, BigInt(entries), true)
+      for (let i = 0; i < 2 * entries; i++) {
+        const address = addresses[i] < 0 ? list.address : addresses[i]
+        list.view.setBigUint64(8 + 8 * i, BigInt(address), true)
+      }
+      const before = list.bytes.slice()
+      const prefetch = prefetchX64(native(), memoryMaps(native()), list.address, [3, 16])
+      if (prefetch === undefined) return assert.fail("memory may be executed here")
+      prefetch()
+      assert.deepStrictEqual(list.bytes, before)
+    },
+    { fastCheck: { numRuns: 30 } }
+  )
+
   const record = () => new CallRecord(PinnedMemory.make(4096).slice(CallRecord.BYTES))
 
   it("lie where nothing can be written once something can be executed", () => {
@@ -83,7 +103,8 @@ describe.skipIf(!present)("calls that are joined by machine code", () => {
       }
     }
     assert.isDefined(joinX64(native(), watched, record(), { none: [] }))
-    assert.deepStrictEqual(protections, [PROT_READ | PROT_EXEC])
+    assert.isDefined(prefetchX64(native(), watched, PinnedMemory.make(64).slice(64).address, [1, 1]))
+    assert.deepStrictEqual(protections, [PROT_READ | PROT_EXEC, PROT_READ | PROT_EXEC])
   })
 
   it("are not there where the system refuses, or a function is missing, and leave no page behind", () => {

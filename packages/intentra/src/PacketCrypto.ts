@@ -38,6 +38,8 @@ export interface PacketCryptoShape {
   /** What computes: `noble`, `node` or `openssl`; absent for one of the user's own. */
   readonly backend?: CryptoBackend["name"] | undefined
   readonly makeKey: (key: Uint8Array) => PacketKey
+  /** A hint for thousands of sessions (see `AeadShape`); absent where there is nothing to be won. */
+  readonly prefetch?: ((keys: ReadonlyArray<PacketKey>, count: number, sealing: boolean) => void) | undefined
 }
 
 /**
@@ -48,7 +50,9 @@ export interface PacketCryptoShape {
  */
 export const make = (aead: AeadShape, backend?: CryptoBackend["name"]): PacketCryptoShape => ({
   backend,
-  makeKey: (key) => aead.makeKey("AES-256-GCM", key)
+  makeKey: (key) => aead.makeKey("AES-256-GCM", key),
+  // every key is one of `makeKey`
+  prefetch: aead.prefetch as PacketCryptoShape["prefetch"]
 })
 
 /**

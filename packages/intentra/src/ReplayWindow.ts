@@ -96,14 +96,20 @@ class Bits {
 
 const bits = new Bits()
 
+/** Which of the blocks of 32 numbers, of which the ring keeps each in one word. */
+const blockOf = (seq: number): number => Math.floor(seq / 32)
+
 class Window implements ReplayWindow {
-  readonly size: number
   highest = -1
+  /**
+   * The bits of the newest number's block. They go to the ring when the next block begins: most packets touch nothing
+   * but these fields, and a silent session has no ring before it rekeys.
+   */
+  private head = 0
+  readonly size: number
   private readonly mask: number
   private words: Int32Array = NOTHING
   private start = 0
-  /** The first 32 numbers, as long as there are no others: a silent session needs no more before it rekeys. */
-  private first = 0
 
   constructor(size: number) {
     this.size = size
@@ -115,33 +121,27 @@ class Window implements ReplayWindow {
     const behind = this.highest - seq
     if (behind < 0) return FRESH
     if (behind >= this.size) return TOO_OLD
-    if (this.words === NOTHING) return (this.first & (1 << seq)) === 0 ? FRESH : REPLAYED
     // `&` reduces modulo 2^32, a multiple of every size, so it is exact above 2^32 too.
-    return (this.words[this.start + ((seq & this.mask) >>> 5)] & (1 << (seq & 31))) === 0 ? FRESH : REPLAYED
+    const bits = behind <= (this.highest & 31) ? this.head : this.words === NOTHING ? 0 : this.words[this.wordOf(seq)]
+    return (bits & (1 << (seq & 31))) === 0 ? FRESH : REPLAYED
   }
 
   mark(seq: number): void {
     if (this.check(seq) !== FRESH) return
-    if (this.words === NOTHING) {
-      if (seq < 32) {
-        this.first |= 1 << seq
-        if (seq > this.highest) this.highest = seq
-        return
-      }
-      const [words, start] = bits.take(this.size >>> 5)
-      this.words = words
-      this.start = start
-      words[start] = this.first
-    }
+    const bit = 1 << (seq & 31)
     const ahead = seq - this.highest
     if (ahead > 0) {
-      if (ahead >= this.size) this.words.fill(0, this.start, this.start + (this.size >>> 5))
-      // Exactly the numbers between the two leave the ring; the usual step of one has none.
-      else if (ahead > 1) this.forget(this.highest + 1, ahead - 1)
+      if (this.highest >= 0 && ahead <= 31 - (this.highest & 31)) this.head |= bit
+      else {
+        if (this.highest >= 0) this.leaveBlock(blockOf(seq) - blockOf(this.highest))
+        this.head = bit
+      }
       this.highest = seq
-      // `seq` shares its bit with the number that is now `size` behind, which leaves with this step.
+    } else if (-ahead <= (this.highest & 31)) this.head |= bit
+    else {
+      if (this.words === NOTHING) this.takeWords()
+      this.words[this.wordOf(seq)] |= bit
     }
-    this.words[this.start + ((seq & this.mask) >>> 5)] |= 1 << (seq & 31)
   }
 
   accept(seq: number): Verdict {
@@ -150,25 +150,34 @@ class Window implements ReplayWindow {
     return verdict
   }
 
-  private forget(from: number, count: number): void {
-    const { mask, start, words } = this
-    let bit = from & mask
-    let left = count
-    while (left > 0) {
-      const shift = bit & 31
-      const run = Math.min(32 - shift, left)
-      const forgotten = run === 32 ? -1 : ((1 << run) - 1) << shift
-      words[start + (bit >>> 5)] &= ~forgotten
-      bit = (bit + run) & mask
-      left -= run
-    }
+  private wordOf(seq: number): number {
+    return this.start + ((seq & this.mask) >>> 5)
+  }
+
+  private takeWords(): void {
+    const [words, start] = bits.take(this.size >>> 5)
+    this.words = words
+    this.start = start
+  }
+
+  /**
+   * The newest number is so many blocks ahead. Its own word in the ring still has the bits of the numbers that are
+   * `size` behind those of its block, some of which the window still covers; all words between are of numbers that were
+   * passed over.
+   */
+  private leaveBlock(blocks: number): void {
+    if (this.words === NOTHING) this.takeWords()
+    const { words } = this
+    words[this.wordOf(this.highest)] = this.head
+    const passed = Math.min(blocks - 1, this.size >>> 5)
+    for (let i = 1; i <= passed; i++) words[this.wordOf(this.highest + 32 * i)] = 0
   }
 }
 
 /**
  * Makes a window of `size` numbers: a power of two from 64 to 65,536 (default 8,192). Its memory, `size / 8` bytes, is
- * allocated when the first number is marked. It is the ring of RFC 6479, with bits cleared one by one where that ring
- * clears whole blocks, and therefore without a spare block.
+ * allocated when the second block of 32 numbers begins. It is the ring of RFC 6479, whose spare block is the newest one,
+ * which lies beside it.
  *
  * Throws a `RangeError` for any other size.
  *

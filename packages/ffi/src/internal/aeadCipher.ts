@@ -4,10 +4,14 @@ import type { AeadCiphers } from "./aeadCiphers.js"
 import { EVP_CTRL_GCM_SET_IV_FIXED, KEY_BYTES, NONCE_BYTES, NOWHERE, TAG_BYTES } from "./cipherKeys.js"
 import type { KeyTable } from "./cipherKeys.js"
 import { SMALL_BYTES } from "./evp.js"
+import type { Prefetcher } from "./prefetcher.js"
 
 const TWO_32 = 4294967296
 // A native length is a C int here and there.
 const MOST_BYTES = 0x7fffffff
+
+/** Fewer contexts than that stay in the caches by themselves. */
+const FEW_CONTEXTS = 1024
 
 const isUint32 = (value: number): boolean => value >>> 0 === value
 
@@ -31,6 +35,22 @@ export class EvpAeadCipher {
     this.keys = shared.keys[algorithm]
     this.slot = this.keys.take(key)
     this.keys.registry.register(this, this.slot, this)
+  }
+
+  /** See `OpenSsl.prefetch`. What is no key of this kind is left out. */
+  static prefetch(keys: ReadonlyArray<unknown>, count: number, sealing: boolean): void {
+    let prefetcher: Prefetcher | undefined
+    for (let i = 0; i < count; i++) {
+      const key = keys[i]
+      if (!(key instanceof EvpAeadCipher) || key.slot < 0) continue
+      const contexts = sealing ? key.keys.sealing : key.keys.opening
+      if (contexts.count < FEW_CONTEXTS) continue
+      const context = contexts.addresses[key.slot]
+      if (context === 0) continue
+      prefetcher = key.keys.shared.prefetcher
+      prefetcher?.add(context, contexts.inners[key.slot])
+    }
+    prefetcher?.run()
   }
 
   get algorithm(): CipherAlgorithm {

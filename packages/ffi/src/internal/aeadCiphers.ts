@@ -5,6 +5,7 @@ import type { Evp, Params } from "./evp.js"
 import { must, SMALL_BYTES } from "./evp.js"
 import { makePacketCalls } from "./packetCalls.js"
 import type { PacketCalls } from "./packetCalls.js"
+import { Prefetcher } from "./prefetcher.js"
 
 /**
  * What all keys share: ciphers, the calls of a packet and slots of pinned memory.
@@ -21,6 +22,7 @@ export class AeadCiphers {
   readonly input: PinnedSlice
   readonly output: PinnedSlice
   readonly step: Params
+  readonly prefetcher: Prefetcher | undefined
   readonly keys: { readonly [Algorithm in CipherAlgorithm]: KeyTable }
 
   constructor(readonly evp: Evp) {
@@ -33,12 +35,13 @@ export class AeadCiphers {
     const step = [evp.text("tlsivgen"), this.next.address, 8] as const
     this.step = evp.params(step)
     this.calls = makePacketCalls(evp, this.nonce.address, step)
-    const table = (algorithm: CipherAlgorithm): KeyTable =>
-      new KeyTable(
-        this,
-        algorithm,
-        must(`EVP_CIPHER_fetch("${algorithm}")`, evp.functions.EVP_CIPHER_fetch(0, evp.text(algorithm), 0))
-      )
-    this.keys = { "AES-256-GCM": table("AES-256-GCM"), "ChaCha20-Poly1305": table("ChaCha20-Poly1305") }
+    const fetch = (algorithm: CipherAlgorithm): number =>
+      must(`EVP_CIPHER_fetch("${algorithm}")`, evp.functions.EVP_CIPHER_fetch(0, evp.text(algorithm), 0))
+    const aes = fetch("AES-256-GCM")
+    this.prefetcher = Prefetcher.make(evp, aes)
+    this.keys = {
+      "AES-256-GCM": new KeyTable(this, "AES-256-GCM", aes),
+      "ChaCha20-Poly1305": new KeyTable(this, "ChaCha20-Poly1305", fetch("ChaCha20-Poly1305"))
+    }
   }
 }

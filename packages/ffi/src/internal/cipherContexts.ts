@@ -1,4 +1,5 @@
 import type { Evp } from "./evp.js"
+import type { Prefetcher } from "./prefetcher.js"
 
 /** Contexts of one algorithm and direction that live at once: a few more than a transport has sessions by default. */
 const MOST_CONTEXTS = 10_240
@@ -15,6 +16,8 @@ const NOBODY = -1
 export class CipherContexts {
   /** The context of each slot; 0 for none. */
   addresses: Float64Array = new Float64Array(0)
+  /** The address of what is behind each slot's context, for the prefetcher. */
+  inners: Float64Array = new Float64Array(0)
   /** Whether a slot's context was used since somebody last looked for one to take over. */
   used: Uint8Array = new Uint8Array(0)
   /** The slots that have a context. */
@@ -22,11 +25,13 @@ export class CipherContexts {
   /** Where in `owners` a slot is. */
   private places: Int32Array = new Int32Array(0)
   private readonly vacant: Array<number> = []
-  private count = 0
+  /** How many slots have a context. */
+  count = 0
   private hand = 0
 
   constructor(
     private readonly evp: Evp,
+    private readonly prefetcher: Prefetcher | undefined,
     /** Gives a key to a context: a new one, or one that had another key. False when OpenSSL refused. */
     private readonly init: (context: number, isNew: boolean, slot: number) => boolean,
     /** A slot's context is another one now, or none. */
@@ -36,6 +41,7 @@ export class CipherContexts {
   /** Makes room for so many slots. */
   grow(slots: number): void {
     this.addresses = grown(this.addresses, new Float64Array(slots))
+    this.inners = grown(this.inners, new Float64Array(slots))
     this.used = grown(this.used, new Uint8Array(slots))
     this.places = grown(this.places, new Int32Array(slots))
   }
@@ -52,7 +58,10 @@ export class CipherContexts {
     this.places[slot] = place
     this.addresses[slot] = context
     this.used[slot] = 1
-    if (this.init(context, isNew, slot)) return context
+    if (this.init(context, isNew, slot)) {
+      if (this.prefetcher !== undefined) this.inners[slot] = this.prefetcher.innerOf(context)
+      return context
+    }
     this.free(slot)
     return 0
   }

@@ -41,6 +41,7 @@ export class KeyTable {
     this.counts = algorithm === "AES-256-GCM"
     this.sealing = new CipherContexts(
       shared.evp,
+      shared.prefetcher,
       (context, isNew, slot) => this.giveKey(slot, (key) => this.beginSealing(context, isNew, key)),
       (slot) => {
         this.prepared[slot] = NOWHERE
@@ -48,6 +49,7 @@ export class KeyTable {
     )
     this.opening = new CipherContexts(
       shared.evp,
+      shared.prefetcher,
       (context, isNew, slot) => this.giveKey(slot, (key) => this.beginOpening(context, isNew, key)),
       () => {}
     )

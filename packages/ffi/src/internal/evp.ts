@@ -6,7 +6,7 @@ import type { CallRecord, CallSequence, CallTable } from "./callSequence.js"
 import { bindAll, loadKoffi } from "./koffi.js"
 import type { Koffi, NativeFunction, Signature } from "./koffi.js"
 import { memoryMaps } from "./memoryMaps.js"
-import { joinX64 } from "./x64Code.js"
+import { joinX64, prefetchX64 } from "./x64Code.js"
 
 const P = "uintptr_t"
 
@@ -170,6 +170,16 @@ export class Evp {
     table: CallTable<keyof EvpFunctions, Sequences>
   ): { readonly [Name in Sequences]: CallSequence } | undefined {
     return this.joins ? joinX64(this.koffi, memoryMaps(this.koffi), record, table) : undefined
+  }
+
+  /** See `prefetchX64`; `undefined` where no calls are joined either. */
+  prefetch(list: number, lines: readonly [number, number]): CallSequence | undefined {
+    return this.joins ? prefetchX64(this.koffi, memoryMaps(this.koffi), list, lines) : undefined
+  }
+
+  /** The 64 bits at an address, which must be one of ours. */
+  wordAt(address: number): number {
+    return Number(this.koffi.decode(address, "uint64_t"))
   }
 
   /** A fresh cipher context; 0 when there is none to be had. */

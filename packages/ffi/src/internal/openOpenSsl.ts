@@ -24,6 +24,7 @@ const make = (evp: Evp, version: string): OpenSsl => {
       return evp.live
     },
     makeCipher: (algorithm, key) => new EvpAeadCipher(ciphers, algorithm, key),
+    prefetch: EvpAeadCipher.prefetch,
     x25519PublicKey: (secretKey) => x25519.publicKey(secretKey),
     x25519: (secretKey, publicKey) => x25519.sharedSecret(secretKey, publicKey),
     digest: (algorithm, data) => digests.digest(algorithm, data),

@@ -18,9 +18,15 @@ const MOV_RDX_FROM_RBX = [0x48, 0x8b, 0x53]
 const MOV_RCX_FROM_RBX = [0x48, 0x8b, 0x4b]
 const MOV_R8_FROM_RBX = [0x4c, 0x8b, 0x43]
 const MOV_RAX = [0x48, 0xb8]
+const MOV_ECX_AT_RAX = [0x8b, 0x08]
+const MOV_RDX_AT_RAX = [0x48, 0x8b, 0x50]
+const PREFETCH_AT_RDX = [0x0f, 0x18, 0x8a]
+const ADD_RAX = [0x48, 0x83, 0xc0]
+const DEC_ECX = [0xff, 0xc9]
 const CALL_RAX = [0xff, 0xd0]
 const CMP_EAX_FROM_RBX = [0x3b, 0x43]
 const JNE = [0x0f, 0x85]
+const LINE_BYTES = 64
 const STORE_AT_RBX = [0xc7, 0x43]
 const POP_RBX = [0x5b]
 const RET = [0xc3]
@@ -56,9 +62,15 @@ class Assembler {
     return this.length
   }
 
-  /** Lets a jump go to what comes next. */
-  land(jump: number): void {
-    this.view.setInt32(jump - 4, this.length - jump, true)
+  /** Lets a jump go to what comes next, or to what came before. */
+  land(jump: number, to = this.length): void {
+    this.view.setInt32(jump - 4, to - jump, true)
+  }
+
+  /** Four bytes of a number. */
+  half(value: number): void {
+    this.view.setUint32(this.length, value, true)
+    this.length += 4
   }
 }
 
@@ -83,6 +95,31 @@ const assemble = <Names extends string>(
   code.emit(STORE_AT_RBX, [8 * OUTCOME, 0, 0, 0, 0], POP_RBX, RET)
 }
 
+/** Functions that take and return nothing, on a page that was written before it may be executed, and never after. */
+const onPage = (
+  koffi: Koffi,
+  maps: MemoryMaps,
+  functions: ReadonlyArray<(code: Assembler) => void>
+): ReadonlyArray<CallSequence> | undefined => {
+  if (process.arch !== "x64") return undefined
+  const page = maps.map(PAGE_BYTES, 0)
+  if (page === undefined) return undefined
+  try {
+    const code = new Assembler(new Uint8Array(koffi.view(page, PAGE_BYTES)))
+    const starts = functions.map((write) => {
+      const start = page + code.length
+      write(code)
+      return start
+    })
+    if (!maps.protect(page, PAGE_BYTES, PROT_READ | PROT_EXEC)) throw new RangeError("no memory may be executed")
+    const type = koffi.proto("void", [])
+    return starts.map((start) => koffi.decode(start, type) as CallSequence)
+  } catch {
+    maps.unmap(page, PAGE_BYTES)
+    return undefined
+  }
+}
+
 /**
  * The sequences as machine code, one native call each: from JavaScript a call costs 20 to 30 ns and 9 for each argument,
  * from here next to nothing. The code only calls: it holds the addresses of the functions and of their record, on a page
@@ -99,29 +136,44 @@ export const joinX64 = <Names extends string, Sequences extends string>(
   record: CallRecord,
   table: CallTable<Names, Sequences>
 ): { readonly [Name in Sequences]: CallSequence } | undefined => {
-  if (process.arch !== "x64") return undefined
-  const page = maps.map(PAGE_BYTES, 0)
-  if (page === undefined) return undefined
-  try {
-    const symbol = koffi.load(null).func("dlsym", "uintptr_t", ["uintptr_t", "str"])
-    const addressOf = (name: Names): number => {
-      const address = Number(symbol(0, name))
-      if (address === 0) throw new RangeError(`${name} has no address`)
-      return address
-    }
-    const code = new Assembler(new Uint8Array(koffi.view(page, PAGE_BYTES)))
-    const type = koffi.proto("void", [])
-    const names = Object.keys(table) as Array<Sequences>
-    const starts = names.map((name) => {
-      const start = page + code.length
-      assemble(code, record, table[name], addressOf)
-      return start
-    })
-    if (!maps.protect(page, PAGE_BYTES, PROT_READ | PROT_EXEC)) throw new RangeError("no memory may be executed")
-    const run = names.map((name, i) => [name, koffi.decode(starts[i], type) as CallSequence] as const)
-    return Object.fromEntries(run) as { readonly [Name in Sequences]: CallSequence }
-  } catch {
-    maps.unmap(page, PAGE_BYTES)
-    return undefined
+  const symbol = koffi.load(null).func("dlsym", "uintptr_t", ["uintptr_t", "str"])
+  const addressOf = (name: Names): number => {
+    const address = Number(symbol(0, name))
+    if (address === 0) throw new RangeError(`${name} has no address`)
+    return address
   }
+  const names = Object.keys(table) as Array<Sequences>
+  const run = onPage(koffi, maps, names.map((name) => (code) => assemble(code, record, table[name], addressOf)))
+  if (run === undefined) return undefined
+  return Object.fromEntries(names.map((name, i) => [name, run[i]])) as { readonly [Name in Sequences]: CallSequence }
 }
+
+/**
+ * A function that asks the processor for cache lines (PREFETCHT0), which can be any: where there is no memory, it does
+ * nothing. At `list` lies the number of its entries, 1 or more, as 64 bits; each entry is two addresses, and of each of
+ * them so many `lines` are asked for. `undefined` and kept as `joinX64` says.
+ *
+ * @internal
+ */
+export const prefetchX64 = (
+  koffi: Koffi,
+  maps: MemoryMaps,
+  list: number,
+  lines: readonly [number, number]
+): CallSequence | undefined =>
+  onPage(koffi, maps, [(code) => {
+    code.emit(ENTRY_MARK, MOV_RAX)
+    code.word(list)
+    code.emit(MOV_ECX_AT_RAX)
+    const entry = code.length
+    lines.forEach((count, i) => {
+      code.emit(MOV_RDX_AT_RAX, [8 + 8 * i])
+      for (let line = 0; line < count; line++) {
+        code.emit(PREFETCH_AT_RDX)
+        code.half(line * LINE_BYTES)
+      }
+    })
+    code.emit(ADD_RAX, [16], DEC_ECX)
+    code.land(code.jump(JNE), entry)
+    code.emit(RET)
+  }])?.[0]

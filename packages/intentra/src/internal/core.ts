@@ -20,6 +20,7 @@ import type { Endpoint, Session } from "./session.js"
 import { NumberRows } from "./sessionNumbers.js"
 import type { TimerHeap } from "./timerHeap.js"
 import * as TransportParameters from "./transportParameters.js"
+import { unsealed } from "./unsealed.js"
 
 /** Every number that the protocol goes by; times in milliseconds. */
 export interface Limits {
@@ -143,6 +144,8 @@ export class Core {
   readonly queue: SendQueue
   /** Where sessions keep their numbers. */
   readonly rows = new NumberRows()
+  /** When the last packet was made. */
+  private sealingAt = 0
   /** Sessions with something to send, in order. */
   readonly ready: Array<Session> = []
   /** Sessions that hold Reliable messages which the consumer has no room for. */
@@ -211,7 +214,13 @@ export class Core {
 
   handOver(): void {
     if (this.host.outbox.count === 0) return
+    unsealed.seal(this)
     this.host.send()
+  }
+
+  /** A packet of the session was not sealed, and does not leave. */
+  sealingFailed(session: Session): void {
+    this.closeSession(this.sealingAt, session, "LimitExceeded", "sealing failed")
   }
 
   /** Gives an address id back; what the outbox holds for it goes first, as the id may be another address at once. */
@@ -277,8 +286,8 @@ export class Core {
   }
 
   /**
-   * Seals the plaintext that stands behind the room for a header at `offset` of the outbox, and commits the datagram.
-   * False when the key's hard limit is reached.
+   * Makes a packet of the plaintext that stands behind the room for a header at `offset` of the outbox, and commits the
+   * datagram, to be sealed at the latest when it is handed over. False when the key's hard limit is reached.
    */
   seal(
     now: number,
@@ -298,12 +307,9 @@ export class Core {
     const ack = session.incoming === undefined ? this.limits.firstReliable : session.incoming.nextExpected
     const payloadLength = plaintextLength + TAG_BYTES
     writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq, ack)
-    const length = keys.send.sealPacket(arena, offset, HEADER_BYTES, plaintextLength, seq)
-    if (length < 0) {
-      this.closeSession(now, session, "LimitExceeded", "sealing failed")
-      return false
-    }
-    this.host.outbox.commit(length, addressId)
+    const length = HEADER_BYTES + payloadLength
+    unsealed.commit(this, session, keys.send, seq, length, addressId)
+    this.sealingAt = now
     this.counters.sentBytes += length
     session.packetsSent++
     session.bytesSent += length

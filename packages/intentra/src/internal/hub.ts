@@ -7,7 +7,6 @@ import type { Delivery, DeliveryHandler } from "../Delivery.js"
 import * as DropReason from "../DropReason.js"
 import * as Intent from "../Intent.js"
 import { IntentraError } from "../IntentraError.js"
-import { MAX_PACKET_BYTES } from "../PacketHeader.js"
 import type { SendResult } from "../SendResult.js"
 import type { TransportCounters } from "../TransportCounters.js"
 import { TransportEvent } from "../TransportEvent.js"
@@ -18,6 +17,7 @@ import { DeliveryRing } from "./deliveryRing.js"
 import { HalfOpen } from "./halfOpen.js"
 import type { Connecting } from "./initiator.js"
 import { Protocol } from "./protocol.js"
+import { Scratch } from "./scratch.js"
 import { ACTIVE, identityKeyOf } from "./session.js"
 import type { Session } from "./session.js"
 import { SessionPeer } from "./sessionPeer.js"
@@ -71,9 +71,8 @@ export class Hub implements Host {
   private lastFold = -Infinity
   private reportedDeliveries = 0
   private reportedSends = 0
-  private readonly scratch = new Uint8Array(MAX_PACKET_BYTES)
-  /** What handlers were given of it, by where it begins. */
-  private readonly views: Array<Uint8Array | undefined> = Array.from({ length: MAX_PACKET_BYTES })
+  /** While a batch is handled. */
+  private scratch: Scratch | undefined = undefined
   private readonly waiting = new Set<Connecting>()
   private readonly blocked = new Set<{ readonly peer: SessionPeer; readonly callback: () => void }>()
 
@@ -96,7 +95,14 @@ export class Hub implements Host {
   private readonly onBatch = (batch: ReceiveBatch): void => {
     const start = this.loop.now()
     this.inTurn = true
-    this.protocol.receive(start, batch)
+    const scratch = Scratch.take()
+    this.scratch = scratch
+    try {
+      this.protocol.receive(start, batch)
+    } finally {
+      this.scratch = undefined
+      scratch.give()
+    }
     this.endTurn(start)
   }
 
@@ -125,11 +131,11 @@ export class Hub implements Host {
   }
 
   get room(): Uint8Array {
-    return this.handler === undefined ? this.ring.slab : this.scratch
+    return this.handler === undefined || this.scratch === undefined ? this.ring.slab : this.scratch.bytes
   }
 
   // what a handler gets is its own during the call only
-  makeRoom = (): number => this.handler === undefined ? this.ring.room() : 0
+  makeRoom = (): number => this.handler === undefined || this.scratch === undefined ? this.ring.room() : 0
 
   isTimeUp = (start: number): boolean => this.loop.now() - start >= TURN_BUDGET
 
@@ -292,14 +298,10 @@ export class Hub implements Host {
     this.counters.drops[DropReason.code.DeliveryOverflow] += this.ring.push(peer, bytes, offset, length, intent, now)
   }
 
-  /** A view for the time of a call: messages that begin where others began before need no new one. */
   private viewOf(bytes: Uint8Array, offset: number, length: number): Uint8Array {
-    if (bytes !== this.scratch) return new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
-    const known = this.views[offset]
-    if (known !== undefined && known.length === length) return known
-    const view = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
-    this.views[offset] = view
-    return view
+    return bytes === this.scratch?.bytes
+      ? this.scratch.viewOf(offset, length)
+      : new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length)
   }
 
   onActive = (session: Session): void => {

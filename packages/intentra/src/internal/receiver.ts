@@ -10,6 +10,7 @@ import { readU16, readU32 } from "./bytes.js"
 import type { Core } from "./core.js"
 import { FAILED_OPEN_LIMIT } from "./core.js"
 import type { HalfOpen } from "./halfOpen.js"
+import { LookAhead } from "./lookAhead.js"
 import { BASE_MTU } from "./pathMtu.js"
 import type { Rekey } from "./rekey.js"
 import { ACK_FIXED_BYTES } from "./reliable.js"
@@ -65,6 +66,8 @@ export class Receiver {
   private addresses: Uint8Array = NOTHING
   private addressOffset = 0
 
+  private readonly lookAhead: LookAhead
+
   constructor(
     private readonly core: Core,
     private readonly handshakes: HandshakeInput,
@@ -72,7 +75,9 @@ export class Receiver {
     private readonly roaming: Roaming,
     private readonly reliable: Reliable,
     private readonly halfOpens: HalfOpenInput
-  ) {}
+  ) {
+    this.lookAhead = new LookAhead(core)
+  }
 
   /** Handles datagrams until they or the turn's time are at their end; `batch.first` is where the next turn goes on. */
   receive(now: number, batch: ReceiveBatch): void {
@@ -81,6 +86,7 @@ export class Receiver {
     let i = batch.first
     while (i < count) {
       const end = Math.min(count, i + BETWEEN_CLOCKS)
+      this.lookAhead.look(batch, i, end)
       for (; i < end; i++) {
         try {
           this.receiveOne(now, arena, offsets[i], lengths[i], addresses, addressOffsets[i])

@@ -17,6 +17,7 @@ import type { Reliable } from "./reliable.js"
 import type { ReliableSender } from "./reliableSender.js"
 import { ACTIVE, PING_INTERVAL } from "./session.js"
 import type { Session } from "./session.js"
+import { unsealed } from "./unsealed.js"
 
 const NONE = -1
 /** A packet that the pacer holds back is tried again after so many milliseconds. */
@@ -400,7 +401,8 @@ export class Sender {
     arena[body] = CloseReason.toCode(reason)
     arena.set(words, body + 1)
     const plaintextLength = body + 1 + words.length - offset - HEADER_BYTES
-    if (!core.seal(now, session, CONTROL, 0, 0, offset, plaintextLength)) return
+    // its bytes are kept: sealed, or not at all
+    if (!core.seal(now, session, CONTROL, 0, 0, offset, plaintextLength) || !unsealed.seal(core)) return
     session.closeBytes = arena.slice(offset, offset + HEADER_BYTES + plaintextLength + TAG_BYTES)
     session.closeSends = 1
     core.host.wake()

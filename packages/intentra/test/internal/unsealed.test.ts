@@ -1,0 +1,98 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as DropReason from "../../src/DropReason.js"
+import type { PacketKey } from "../../src/PacketCrypto.js"
+import { ALICE, bytesOf, HUB, makeWorld } from "../support/simulation.js"
+
+const MESSAGES = 40
+const textOf = (i: number): string => `message number ${i}.`
+const includes = (bytes: Uint8Array, text: string): boolean => Buffer.from(bytes).includes(Buffer.from(bytesOf(text)))
+
+/** Alice sends messages in a row to the hub, each in a packet of its own; the key does something else for one of them. */
+const sendRow = (odd: number, seal: () => number) => {
+  const world = makeWorld({ clients: { coalesce: false } })
+  const { alice, hub, simulation } = world
+  const keys = alice.sessionWith(hub).current
+  if (keys === undefined) return assert.fail("a session has keys")
+  const real = keys.send.sealPacket.bind(keys.send)
+  const first = keys.sendSeq
+  const sealPacket: PacketKey["sealPacket"] = (arena, offset, aadLength, plaintextLength, counter) =>
+    counter === first + odd ? seal() : real(arena, offset, aadLength, plaintextLength, counter)
+  Object.assign(keys.send, { sealPacket })
+  const mark = simulation.sent.length
+  alice.mayThrow = true
+  hub.inbox.length = 0
+  for (let i = 0; i < MESSAGES; i++) if (alice.findSession(hub) !== undefined) alice.send(hub, textOf(i))
+  simulation.advance(100)
+  return { ...world, left: simulation.since(mark, ALICE, HUB), arrived: hub.inbox.map(({ text }) => text) }
+}
+
+describe("packets that wait for their seal", () => {
+  it.each([0, 7, 15, 16, 39])(
+    "one that its key refuses (%i) never leaves, nor in the clear; those before it arrive, and the session ends",
+    (odd) => {
+      const { alice, arrived, hub, left } = sendRow(odd, () => -1)
+      for (let i = 0; i < MESSAGES; i++) assert.isFalse(left.some(({ bytes }) => includes(bytes, textOf(i))))
+      assert.isUndefined(alice.findSession(hub))
+      assert.strictEqual(alice.defects, 0)
+      assert.deepStrictEqual(arrived.slice(0, odd), Array.from({ length: odd }, (_, i) => textOf(i)))
+      assert.notInclude(arrived, textOf(odd))
+      assert.strictEqual(alice.counters.closes.reduce((sum, count) => sum + count, 0), 1)
+    }
+  )
+
+  it.each([0, 7, 15, 16, 39])(
+    "one over which the service throws (%i) never leaves, nor in the clear; all others arrive, and the session lives",
+    (odd) => {
+      const { alice, arrived, hub, left } = sendRow(odd, () => {
+        throw new Error("a service that throws")
+      })
+      for (let i = 0; i < MESSAGES; i++) assert.isFalse(left.some(({ bytes }) => includes(bytes, textOf(i))))
+      assert.isDefined(alice.findSession(hub))
+      assert.strictEqual(alice.defects, 1)
+      const others = Array.from({ length: MESSAGES }, (_, i) => textOf(i)).filter((_, i) => i !== odd)
+      assert.deepStrictEqual(arrived, others)
+    }
+  )
+
+  it("of several transports in a thread are sealed by whoever is the first to hand its outbox over", () => {
+    const { alice, bob, hub, simulation } = makeWorld({ clients: { coalesce: false } })
+    hub.inbox.length = 0
+    for (let i = 0; i < MESSAGES; i++) {
+      alice.queue(hub, `alice ${i}`)
+      bob.queue(hub, `bob ${i}`)
+    }
+    alice.core.handOver()
+    simulation.advance(50)
+    bob.core.handOver()
+    simulation.advance(50)
+    const of = (name: string) => hub.inbox.map(({ text }) => text).filter((text) => text.startsWith(name))
+    for (const name of ["alice", "bob"]) {
+      assert.deepStrictEqual(of(name), Array.from({ length: MESSAGES }, (_, i) => `${name} ${i}`))
+    }
+  })
+
+  it("leave though the other end closes the session in the turn in which they were made, as all that counts as sent", () => {
+    const { alice, hub, simulation } = makeWorld({ clients: { coalesce: false } })
+    alice.hub.handler = () => {
+      alice.queue(hub, "too late")
+    }
+    const { sent } = alice.counters
+    // both arrive in one turn
+    hub.queue(alice, "the last word")
+    hub.hub.close(hub.sessionWith(alice), "LocalClosed")
+    simulation.advance(50)
+    assert.isUndefined(alice.findSession(hub))
+    assert.strictEqual(alice.counters.sent, sent + 1)
+    assert.strictEqual(alice.counters.drops[DropReason.code.SendQueueFull], 0)
+  })
+
+  it("go before the CLOSE of a session that ends, and are not lost with its keys", () => {
+    const { alice, hub, simulation } = makeWorld({ clients: { coalesce: false } })
+    hub.inbox.length = 0
+    alice.queue(hub, "the last word")
+    alice.hub.close(alice.sessionWith(hub), "Replaced")
+    simulation.advance(50)
+    assert.deepStrictEqual(hub.inbox.map(({ text }) => text), ["the last word"])
+    assert.isUndefined(hub.findSession(alice))
+  })
+})
