@@ -38,7 +38,7 @@ export interface PacketCryptoShape {
   /** What computes: `noble`, `node` or `openssl`; absent for one of the user's own. */
   readonly backend?: CryptoBackend["name"] | undefined
   readonly makeKey: (key: Uint8Array) => PacketKey
-  /** A hint for thousands of sessions (see `AeadShape`); absent where there is nothing to be won. */
+  /** A hint for thousands of sessions (see `AeadShape`), for keys of `makeKey` only; absent where nothing is to be won. */
   readonly prefetch?: ((keys: ReadonlyArray<PacketKey>, count: number, sealing: boolean) => void) | undefined
 }
 
@@ -51,8 +51,10 @@ export interface PacketCryptoShape {
 export const make = (aead: AeadShape, backend?: CryptoBackend["name"]): PacketCryptoShape => ({
   backend,
   makeKey: (key) => aead.makeKey("AES-256-GCM", key),
-  // every key is one of `makeKey`
-  prefetch: aead.prefetch as PacketCryptoShape["prefetch"]
+  // the keys of one service are those that it has made
+  prefetch: aead.prefetch === undefined
+    ? undefined
+    : (keys, count, sealing) => aead.prefetch?.(keys as ReadonlyArray<AeadKey>, count, sealing)
 })
 
 /**

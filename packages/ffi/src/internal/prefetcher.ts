@@ -2,7 +2,6 @@ import type { PinnedSlice } from "../PinnedMemory.js"
 import { writeAddress } from "./address.js"
 import type { CallSequence } from "./callSequence.js"
 import type { Evp } from "./evp.js"
-import { must } from "./evp.js"
 
 /** As many contexts as the first-level cache holds at once. */
 const MOST = 16
@@ -20,16 +19,21 @@ const isAddress = (word: number): boolean => word >= 2 ** 16 && word < 2 ** 47 &
  */
 const findInner = (evp: Evp, cipher: number): number => {
   const key = evp.slice(32).address
-  const contexts = [0, 1].map(() => must("EVP_CIPHER_CTX_new", evp.newContext()))
-  const words = contexts.map((context) => {
-    must("EVP_EncryptInit_ex", evp.functions.EVP_EncryptInit_ex(context, cipher, 0, key, 0))
-    return Array.from({ length: CONTEXT_BYTES / 8 }, (_, i) => evp.wordAt(context + 8 * i))
-  })
-  for (const context of contexts) evp.freeContext(context)
-  const found = words[0].flatMap((word, i) =>
-    isAddress(word) && isAddress(words[1][i]) && word !== words[1][i] ? [8 * i] : []
-  )
-  return found.length === 1 ? found[0] : -1
+  const contexts = [evp.newContext(), evp.newContext()]
+  try {
+    const words = contexts.map((context) =>
+      context !== 0 && evp.functions.EVP_EncryptInit_ex(context, cipher, 0, key, 0) === 1
+        ? Array.from({ length: CONTEXT_BYTES / 8 }, (_, i) => evp.wordAt(context + 8 * i))
+        : []
+    )
+    const found = words[0].flatMap((word, i) =>
+      isAddress(word) && isAddress(words[1][i] ?? 0) && word !== words[1][i] ? [8 * i] : []
+    )
+    return found.length === 1 ? found[0] : -1
+  } finally {
+    for (const context of contexts) if (context !== 0) evp.freeContext(context)
+    evp.clearErrors()
+  }
 }
 
 /**

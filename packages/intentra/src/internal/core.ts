@@ -21,6 +21,7 @@ import { NumberRows } from "./sessionNumbers.js"
 import type { TimerHeap } from "./timerHeap.js"
 import * as TransportParameters from "./transportParameters.js"
 import { unsealed } from "./unsealed.js"
+import type { Unsealable } from "./unsealed.js"
 
 /** Every number that the protocol goes by; times in milliseconds. */
 export interface Limits {
@@ -144,8 +145,8 @@ export class Core {
   readonly queue: SendQueue
   /** Where sessions keep their numbers. */
   readonly rows = new NumberRows()
-  /** When the last packet was made. */
-  private sealingAt = 0
+  /** Packets that were not sealed, and did not leave: the end of the turn deals with them. */
+  readonly unsealable: Array<Unsealable> = []
   /** Sessions with something to send, in order. */
   readonly ready: Array<Session> = []
   /** Sessions that hold Reliable messages which the consumer has no room for. */
@@ -206,6 +207,7 @@ export class Core {
 
   /** Room for one datagram in the outbox, which is handed over first when it is full. */
   reserve(bytes: number): number {
+    unsealed.makeRoom()
     const offset = this.host.outbox.reserve(bytes)
     if (offset >= 0) return offset
     this.handOver()
@@ -214,13 +216,18 @@ export class Core {
 
   handOver(): void {
     if (this.host.outbox.count === 0) return
-    unsealed.seal(this)
+    unsealed.seal()
     this.host.send()
   }
 
-  /** A packet of the session was not sealed, and does not leave. */
-  sealingFailed(session: Session): void {
-    this.closeSession(this.sealingAt, session, "LimitExceeded", "sealing failed")
+  /** Ends the sessions whose packets were not sealed; what that brings into the outbox is handed over too. */
+  settleUnsealable(now: number): void {
+    if (this.unsealable.length === 0) return
+    for (const failure of this.unsealable.splice(0)) {
+      if ("error" in failure) this.host.onDefect(failure.error)
+      else this.closeSession(now, failure.session, "LimitExceeded", "sealing failed")
+    }
+    this.handOver()
   }
 
   /** Gives an address id back; what the outbox holds for it goes first, as the id may be another address at once. */
@@ -309,7 +316,6 @@ export class Core {
     writeHeader(arena, offset, type, intent, priority, session.epoch, payloadLength, session.remoteConnId, seq, ack)
     const length = HEADER_BYTES + payloadLength
     unsealed.commit(this, session, keys.send, seq, length, addressId)
-    this.sealingAt = now
     this.counters.sentBytes += length
     session.packetsSent++
     session.bytesSent += length

@@ -25,8 +25,8 @@ export class LookAhead {
 
   /** The datagrams from `from` to `end` - 1 of a batch come next. */
   look({ arena, lengths, offsets }: ReceiveBatch, from: number, end: number): void {
-    const { services: { crypto: { prefetch } }, table } = this.core
-    if (prefetch === undefined || table.size < FEW) return
+    const { services: { crypto }, table } = this.core
+    if (crypto.prefetch === undefined || table.size < FEW) return
     const { endpoints, epochs, keys } = this
     let known = 0
     for (let i = from; i < end; i++) {
@@ -46,6 +46,10 @@ export class LookAhead {
       keys[i] = epochs[i].receive
       this.newest = Math.max(this.newest, epochs[i].replay.highest)
     }
-    prefetch(keys, active, false)
+    try {
+      crypto.prefetch(keys, active, false)
+    } catch {
+      // a hint that fails is none; what is wrong with the service shows where it opens
+    }
   }
 }

@@ -36,7 +36,6 @@ import { Sender } from "./sender.js"
 import type { Endpoint, Session } from "./session.js"
 import { ACTIVE, CLOSED, CONNECTING, HALF_OPEN, identityKeyOf, OPENING } from "./session.js"
 import { TimerHeap } from "./timerHeap.js"
-import { unsealed } from "./unsealed.js"
 
 const { code } = DropReason
 
@@ -375,7 +374,7 @@ export class Protocol implements HandshakeInput {
     const { connecting } = session
     const wasActive = this.leave(now, session, reason)
     this.sender.sendClose(now, session, reason, text)
-    this.destroyKeys(session)
+    session.destroyKeys()
     session.closedAt = now
     if (session.closeBytes === undefined) this.release(now, session)
     else this.linger(now, session)
@@ -392,7 +391,7 @@ export class Protocol implements HandshakeInput {
     const { core } = this
     const { connecting } = session
     const wasActive = this.leave(now, session, reason)
-    this.destroyKeys(session)
+    session.destroyKeys()
     this.release(now, session)
     if (connecting !== undefined && connecting.state === CONNECTING) {
       if (reason === "Replaced") {
@@ -445,14 +444,8 @@ export class Protocol implements HandshakeInput {
     if (session.state === CLOSED) return
     session.state = CLOSED
     session.connecting = undefined
-    this.destroyKeys(session)
-    this.release(now, session)
-  }
-
-  private destroyKeys(session: Session): void {
-    // what is to be sealed with them is
-    unsealed.seal(this.core)
     session.destroyKeys()
+    this.release(now, session)
   }
 
   private linger(now: number, session: Session): void {

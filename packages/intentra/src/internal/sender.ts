@@ -126,6 +126,7 @@ export class Sender {
     counters.queued = queue.count + core.unsentReliable
     counters.oldestQueuedMs = queue.count === 0 ? 0 : queue.oldestAge(now)
     core.handOver()
+    core.settleUnsealable(now)
   }
 
   private flushReady(now: number): void {
@@ -402,7 +403,7 @@ export class Sender {
     arena.set(words, body + 1)
     const plaintextLength = body + 1 + words.length - offset - HEADER_BYTES
     // its bytes are kept: sealed, or not at all
-    if (!core.seal(now, session, CONTROL, 0, 0, offset, plaintextLength) || !unsealed.seal(core)) return
+    if (!core.seal(now, session, CONTROL, 0, 0, offset, plaintextLength) || !unsealed.seal()) return
     session.closeBytes = arena.slice(offset, offset + HEADER_BYTES + plaintextLength + TAG_BYTES)
     session.closeSends = 1
     core.host.wake()

@@ -14,6 +14,7 @@ import { PINGS, SessionNumbers } from "./sessionNumbers.js"
 import type { NumberRows } from "./sessionNumbers.js"
 import type { SessionPeer } from "./sessionPeer.js"
 import type { Timed } from "./timerHeap.js"
+import { unsealed } from "./unsealed.js"
 
 /** Our handshake, no keys yet. */
 export const CONNECTING = 0
@@ -48,6 +49,8 @@ export class EpochKeys {
   ) {}
 
   destroy(): void {
+    // packets that are still to be sealed with it are
+    unsealed.settle()
     this.send.destroy()
     this.receive.destroy()
   }

@@ -10,8 +10,8 @@ const MOST = 16
 /** The receiver of a datagram that must not leave: no address has this id. */
 const NOBODY = 0
 
-interface Failure {
-  readonly core: Core
+/** A packet that was not sealed. */
+export interface Unsealable {
   readonly session: Session
   /** What the service that seals threw; absent when it refused. */
   readonly error?: unknown
@@ -21,68 +21,102 @@ interface Failure {
  * Packets that are complete in their outboxes but for the seal. They are sealed a few in a row: one by one, as the
  * application sends them, the processor waits for the keys of thousands of sessions; in a row they are fetched ahead.
  *
- * Until a packet is sealed, its datagram is nobody's: whatever goes wrong, nothing leaves in the clear. All transports of
- * a thread share the list, and each seals all of it before it hands its outbox over: so it stays in the caches where
+ * Until a packet is sealed, its datagram is nobody's: whatever goes wrong, nothing leaves in the clear. What was not
+ * sealed is only noted, as whoever makes a packet is not prepared for a session that ends meanwhile. All transports of a
+ * thread share the list, and each seals all of it before it hands its outbox over: so it stays in the caches where
  * hundreds of them send a packet each.
  */
 class Unsealed {
   private count = 0
+  /** A service of the user's is sealing; what it sends meanwhile is lost. */
+  private sealing = false
+  // side by side, with nothing to be made for a packet
   private readonly cores: Array<Core> = []
   private readonly sessions: Array<Session> = []
   private readonly keys: Array<PacketKey> = []
   private readonly numbers = new Float64Array(MOST)
-  /** Their places in the outbox. */
+  /** In the outbox. */
   private readonly places = new Int32Array(MOST)
   private readonly receivers = new Int32Array(MOST)
 
+  /** Makes room for a packet, before its bytes are written. */
+  makeRoom(): void {
+    if (this.count === MOST) this.seal()
+  }
+
   /** Commits a packet of `length` bytes, tag included, to the outbox. */
-  commit(core: Core, session: Session, key: PacketKey, seq: number, length: number, addressId: number): void {
-    if (this.count === MOST) this.seal(core)
+  commit(core: Core, session: Session, key: PacketKey, seq: number, length: number, receiver: number): void {
     const { outbox } = core.host
+    const place = outbox.count
+    outbox.commit(length, NOBODY)
+    if (this.sealing || this.count === MOST) return
     const i = this.count++
     this.cores[i] = core
     this.sessions[i] = session
     this.keys[i] = key
     this.numbers[i] = seq
-    this.places[i] = outbox.count
-    this.receivers[i] = addressId
-    outbox.commit(length, NOBODY)
+    this.places[i] = place
+    this.receivers[i] = receiver
   }
 
-  /** Seals all of them, in their order. False when one of them was not sealed, and will not leave. */
-  seal({ services: { crypto } }: Core): boolean {
+  /** Seals all of them, in their order. False when the last one was not sealed, and will not leave. */
+  seal(): boolean {
+    if (this.sealing) return false
     const { cores, count, keys, numbers, places, receivers, sessions } = this
-    if (count === 0) return true
-    if (count > 1) crypto.prefetch?.(keys, count, true)
-    let failures: Array<Failure> | undefined
+    this.sealing = true
+    if (count > 1) this.fetch()
+    let sealed = true
     for (let i = 0; i < count; i++) {
-      const { addressIds, arena, lengths, offsets } = cores[i].host.outbox
-      const place = places[i]
-      const plaintextLength = lengths[place] - HEADER_BYTES - TAG_BYTES
-      try {
-        const length = keys[i].sealPacket(arena, offsets[place], HEADER_BYTES, plaintextLength, numbers[i])
-        if (length === lengths[place]) {
-          addressIds[place] = receivers[i]
-          continue
-        }
-        failures ??= []
-        failures.push({ core: cores[i], session: sessions[i] })
-      } catch (error) {
-        failures ??= []
-        failures.push({ core: cores[i], session: sessions[i], error })
-      }
+      sealed = sealOne(cores[i], sessions[i], keys[i], numbers[i], places[i], receivers[i])
     }
     this.count = 0
-    // what follows may write to the outbox, and here
-    failures?.forEach(fail)
-    return failures === undefined
+    this.sealing = false
+    return sealed
+  }
+
+  /** Seals all of them, and forgets whose they were: a session is at its end, perhaps a transport with it. */
+  settle(): void {
+    this.seal()
+    if (this.sealing) return
+    this.cores.length = 0
+    this.sessions.length = 0
+    this.keys.length = 0
+  }
+
+  /** Has the keys fetched that are all of one service. */
+  private fetch(): void {
+    const { cores, count, keys } = this
+    const { crypto } = cores[0].services
+    if (crypto.prefetch === undefined) return
+    for (let i = 1; i < count; i++) if (cores[i].services.crypto !== crypto) return
+    try {
+      crypto.prefetch(keys, count, true)
+    } catch {
+      // a hint that fails is none; what is wrong with the service shows where it seals
+    }
   }
 }
 
-const fail = (failure: Failure): void => {
-  const { core, session } = failure
-  if ("error" in failure) core.host.onDefect(failure.error)
-  else core.sealingFailed(session)
+const sealOne = (
+  core: Core,
+  session: Session,
+  key: PacketKey,
+  seq: number,
+  place: number,
+  receiver: number
+): boolean => {
+  const { addressIds, arena, lengths, offsets } = core.host.outbox
+  const plaintextLength = lengths[place] - HEADER_BYTES - TAG_BYTES
+  try {
+    if (key.sealPacket(arena, offsets[place], HEADER_BYTES, plaintextLength, seq) === lengths[place]) {
+      addressIds[place] = receiver
+      return true
+    }
+    core.unsealable.push({ session })
+  } catch (error) {
+    core.unsealable.push({ session, error })
+  }
+  return false
 }
 
 /** Those of this thread. */

@@ -13,6 +13,15 @@ describe("the place where handlers' packets are opened", () => {
     next.give()
   })
 
+  it("is not lent again when a handler has transferred it", () => {
+    const scratch = Scratch.take()
+    structuredClone(scratch.bytes, { transfer: [scratch.bytes.buffer] })
+    scratch.give()
+    const next = Scratch.take()
+    assert.isAbove(next.bytes.length, 0)
+    next.give()
+  })
+
   it("shows what lies there, wherever a message begins and however long it is", () => {
     const scratch = Scratch.take()
     scratch.bytes.set([1, 2, 3, 4, 5, 6])

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DropReason from "../../src/DropReason.js"
 import type { PacketKey } from "../../src/PacketCrypto.js"
-import { ALICE, bytesOf, HUB, makeWorld } from "../support/simulation.js"
+import { ALICE, assertDrops, bytesOf, HUB, makeWorld } from "../support/simulation.js"
+import type { Datagram, Station } from "../support/simulation.js"
 
 const MESSAGES = 40
 const textOf = (i: number): string => `message number ${i}.`
@@ -94,5 +95,90 @@ describe("packets that wait for their seal", () => {
     simulation.advance(50)
     assert.deepStrictEqual(hub.inbox.map(({ text }) => text), ["the last word"])
     assert.isUndefined(hub.findSession(alice))
+  })
+
+  const clear = (datagrams: ReadonlyArray<Datagram>, texts: ReadonlyArray<string>): boolean =>
+    datagrams.some(({ bytes }) => texts.some((text) => includes(bytes, text)))
+
+  const refusing = (station: Station, other: Station, refuses: () => boolean): void => {
+    const send = station.sessionWith(other).current?.send
+    if (send === undefined) return assert.fail("a session has keys")
+    const real = send.sealPacket.bind(send)
+    const sealPacket: PacketKey["sealPacket"] = (...packet) => refuses() ? -1 : real(...packet)
+    Object.assign(send, { sealPacket })
+  }
+
+  it("a session that fails within a row leaves all other packets of the row as they were", () => {
+    const { alice, bob, hub, simulation } = makeWorld({ hub: { coalesce: false } })
+    let first = true
+    refusing(hub, alice, () => {
+      const refuses = first
+      first = false
+      return refuses
+    })
+    bob.inbox.length = 0
+    for (let i = 0; i < 16; i++) hub.queue(alice, `alice ${i}`)
+    for (let i = 0; i < 5; i++) hub.queue(bob, `bob ${i}`)
+    hub.core.handOver()
+    hub.hub.turn(() => {})
+    simulation.advance(100)
+    assert.deepStrictEqual(bob.inbox.map(({ text }) => text), ["bob 0", "bob 1", "bob 2", "bob 3", "bob 4"])
+    assert.isUndefined(hub.findSession(alice))
+    assertDrops(bob, {}, () => simulation.advance(100))
+    assert.strictEqual(bob.counters.strikes, 0)
+  })
+
+  it.each([0, 14, 15, 16])(
+    "a CLOSE behind %i others whose key refuses is never sent, nor kept in the clear",
+    (others) => {
+      const { alice, bob, hub, simulation } = makeWorld({ hub: { coalesce: false } })
+      refusing(hub, alice, () => true)
+      const mark = simulation.sent.length
+      for (let i = 0; i < others; i++) hub.queue(bob, textOf(i))
+      const session = hub.sessionWith(alice)
+      hub.core.closeSession(simulation.network.now, session, "LimitExceeded", "what nobody may read")
+      hub.hub.turn(() => {})
+      simulation.advance(2000)
+      assert.isUndefined(session.closeBytes)
+      assert.isFalse(clear(simulation.since(mark), ["what nobody may read"]))
+      assert.strictEqual(bob.inbox.filter(({ text }) => text.startsWith("message")).length, others)
+    }
+  )
+
+  it("a service that sends while it seals loses what it sends, and nothing leaves in the clear", () => {
+    const { alice, hub, simulation } = makeWorld({ clients: { coalesce: false } })
+    const mark = simulation.sent.length
+    let once = true
+    refusing(alice, hub, () => {
+      if (once) {
+        once = false
+        alice.queue(hub, textOf(1))
+      }
+      return false
+    })
+    hub.inbox.length = 0
+    alice.send(hub, textOf(0))
+    simulation.advance(50)
+    alice.send(hub, textOf(2))
+    simulation.advance(50)
+    assert.deepStrictEqual(hub.inbox.map(({ text }) => text), [textOf(0), textOf(2)])
+    assert.isFalse(clear(simulation.since(mark), [textOf(0), textOf(1), textOf(2)]))
+  })
+
+  it("a hint that throws costs nothing", () => {
+    const { alice, hub, simulation } = makeWorld({ clients: { coalesce: false } })
+    Object.assign(alice.core.services, {
+      crypto: {
+        ...alice.core.services.crypto,
+        prefetch: () => {
+          throw new Error("a service that throws")
+        }
+      }
+    })
+    hub.inbox.length = 0
+    for (let i = 0; i < MESSAGES; i++) alice.queue(hub, textOf(i))
+    alice.core.handOver()
+    simulation.advance(50)
+    assert.strictEqual(hub.inbox.length, MESSAGES)
   })
 })
