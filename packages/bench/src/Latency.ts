@@ -27,7 +27,7 @@ export interface LatencyOptions {
 
 const PAYLOAD_BYTES = 128
 /** The two take turns, so that neither has the better minute. */
-const ROUNDS = 10
+const ROUNDS = 4
 const WARM_UP_SECONDS = 3
 const WARM_UP_PER_SECOND = 10_000
 

@@ -30,6 +30,8 @@ export const kernelDrops = (ports: ReadonlySet<number>): number => {
 
 declare const gc: (() => void) | undefined
 
+const FREEING_MS = 500
+
 /** Bytes that this process holds, after a collection where `--expose-gc` allows one. */
 export interface Memory {
   readonly rss: number
@@ -37,8 +39,10 @@ export interface Memory {
   readonly held: number
 }
 
-export const memory = (): Memory => {
+export const memory = async (): Promise<Memory> => {
   gc?.()
+  // pages that became free go back to the system a moment later, by another thread
+  await new Promise((resolve) => setTimeout(resolve, FREEING_MS))
   gc?.()
   const { external, heapUsed, rss } = process.memoryUsage()
   return { rss, held: heapUsed + external }

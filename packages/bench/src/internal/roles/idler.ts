@@ -16,9 +16,9 @@ export const make = () => {
       return listening(it.transport)
     },
     join: (joining: Joining): Promise<number> => connect({ ...joining, options: IDLE }, () => {}),
-    state: (): Memory & { readonly sessions: number } => ({
+    state: async (): Promise<Memory & { readonly sessions: number }> => ({
       sessions: it.transport.counters.sessionsActive,
-      ...memory()
+      ...await memory()
     })
   }
 }
