@@ -130,12 +130,16 @@ export class Hub implements Host {
     counters.drops[DropReason.code.SendQueueFull] = socket.stats.sendQueueDropped + socket.stats.sendErrors
   }
 
-  get room(): Uint8Array {
-    return this.handler === undefined || this.scratch === undefined ? this.ring.slab : this.scratch.bytes
+  /** What a handler gets is its own during the call only; what waits for the stream stays where it is opened. */
+  private get lent(): Scratch | undefined {
+    return this.handler === undefined ? undefined : this.scratch
   }
 
-  // what a handler gets is its own during the call only
-  makeRoom = (): number => this.handler === undefined || this.scratch === undefined ? this.ring.room() : 0
+  get room(): Uint8Array {
+    return this.lent?.bytes ?? this.ring.slab
+  }
+
+  makeRoom = (): number => this.lent === undefined ? this.ring.room() : 0
 
   isTimeUp = (start: number): boolean => this.loop.now() - start >= TURN_BUDGET
 

@@ -1,24 +1,34 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DropReason from "../../src/DropReason.js"
+import type { EpochKeys } from "../../src/internal/session.js"
 import type { PacketKey } from "../../src/PacketCrypto.js"
 import { ALICE, assertDrops, bytesOf, HUB, makeWorld } from "../support/simulation.js"
 import type { Datagram, Station } from "../support/simulation.js"
 
 const MESSAGES = 40
 const textOf = (i: number): string => `message number ${i}.`
+const TEXTS = Array.from({ length: MESSAGES }, (_, i) => textOf(i))
 const includes = (bytes: Uint8Array, text: string): boolean => Buffer.from(bytes).includes(Buffer.from(bytesOf(text)))
+
+const clear = (datagrams: ReadonlyArray<Datagram>, texts: ReadonlyArray<string>): boolean =>
+  datagrams.some(({ bytes }) => texts.some((text) => includes(bytes, text)))
+
+/** A session's key answers otherwise where `seal` has an answer for a counter. */
+const sealing = (station: Station, other: Station, seal: (counter: number) => number | undefined): EpochKeys => {
+  const keys = station.sessionWith(other).current
+  if (keys === undefined) return assert.fail("a session has keys")
+  const real = keys.send.sealPacket.bind(keys.send)
+  const sealPacket: PacketKey["sealPacket"] = (arena, offset, aadLength, plaintextLength, counter) =>
+    seal(counter) ?? real(arena, offset, aadLength, plaintextLength, counter)
+  Object.assign(keys.send, { sealPacket })
+  return keys
+}
 
 /** Alice sends messages in a row to the hub, each in a packet of its own; the key does something else for one of them. */
 const sendRow = (odd: number, seal: () => number) => {
   const world = makeWorld({ clients: { coalesce: false } })
   const { alice, hub, simulation } = world
-  const keys = alice.sessionWith(hub).current
-  if (keys === undefined) return assert.fail("a session has keys")
-  const real = keys.send.sealPacket.bind(keys.send)
-  const first = keys.sendSeq
-  const sealPacket: PacketKey["sealPacket"] = (arena, offset, aadLength, plaintextLength, counter) =>
-    counter === first + odd ? seal() : real(arena, offset, aadLength, plaintextLength, counter)
-  Object.assign(keys.send, { sealPacket })
+  const { sendSeq } = sealing(alice, hub, (counter) => counter === sendSeq + odd ? seal() : undefined)
   const mark = simulation.sent.length
   alice.mayThrow = true
   hub.inbox.length = 0
@@ -32,10 +42,10 @@ describe("packets that wait for their seal", () => {
     "one that its key refuses (%i) never leaves, nor in the clear; those before it arrive, and the session ends",
     (odd) => {
       const { alice, arrived, hub, left } = sendRow(odd, () => -1)
-      for (let i = 0; i < MESSAGES; i++) assert.isFalse(left.some(({ bytes }) => includes(bytes, textOf(i))))
+      assert.isFalse(clear(left, TEXTS))
       assert.isUndefined(alice.findSession(hub))
       assert.strictEqual(alice.defects, 0)
-      assert.deepStrictEqual(arrived.slice(0, odd), Array.from({ length: odd }, (_, i) => textOf(i)))
+      assert.deepStrictEqual(arrived.slice(0, odd), TEXTS.slice(0, odd))
       assert.notInclude(arrived, textOf(odd))
       assert.strictEqual(alice.counters.closes.reduce((sum, count) => sum + count, 0), 1)
     }
@@ -47,11 +57,10 @@ describe("packets that wait for their seal", () => {
       const { alice, arrived, hub, left } = sendRow(odd, () => {
         throw new Error("a service that throws")
       })
-      for (let i = 0; i < MESSAGES; i++) assert.isFalse(left.some(({ bytes }) => includes(bytes, textOf(i))))
+      assert.isFalse(clear(left, TEXTS))
       assert.isDefined(alice.findSession(hub))
       assert.strictEqual(alice.defects, 1)
-      const others = Array.from({ length: MESSAGES }, (_, i) => textOf(i)).filter((_, i) => i !== odd)
-      assert.deepStrictEqual(arrived, others)
+      assert.deepStrictEqual(arrived, TEXTS.filter((_, i) => i !== odd))
     }
   )
 
@@ -97,15 +106,8 @@ describe("packets that wait for their seal", () => {
     assert.isUndefined(hub.findSession(alice))
   })
 
-  const clear = (datagrams: ReadonlyArray<Datagram>, texts: ReadonlyArray<string>): boolean =>
-    datagrams.some(({ bytes }) => texts.some((text) => includes(bytes, text)))
-
   const refusing = (station: Station, other: Station, refuses: () => boolean): void => {
-    const send = station.sessionWith(other).current?.send
-    if (send === undefined) return assert.fail("a session has keys")
-    const real = send.sealPacket.bind(send)
-    const sealPacket: PacketKey["sealPacket"] = (...packet) => refuses() ? -1 : real(...packet)
-    Object.assign(send, { sealPacket })
+    sealing(station, other, () => refuses() ? -1 : undefined)
   }
 
   it("a session that fails within a row leaves all other packets of the row as they were", () => {
